@@ -1,0 +1,173 @@
+"""The string form of candidates: one parser, one writer, and they are each other's inverse.
+
+    candidate = "bm25" | embed
+    embed     = name [ prompts ] [ "@" precision [ "/" runtime ] ] { "+" step }
+    name      = bare | quoted                      bare: no white space and none of  " ' [ ] ( ) @ + , \\
+    prompts   = "[" role "=" quoted { "," role "=" quoted } "]"
+    role      = "query" | "document" | "text"
+    step      = word [ "=" integer ]
+    quoted    = a JSON string                      the apostrophe is written \\u0027, so that a shell's '...' can hold it
+
+`docs/grammar.md` is the page of this module.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import cast, get_args
+
+from sizewise.core.candidate import Candidate, Embed, Lexical, Model, Role, Step
+from sizewise.core.errors import InputError
+
+PRECISIONS = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16"}
+SHORT = {"bfloat16": "bf16", "float32": "fp32"}
+DEFAULT_MODEL = Model("")
+
+_BARE = re.compile(r"[^\s\"'\[\]()@+,\\]+")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_INTEGER = re.compile(r"[0-9]+")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def parse(text: str) -> Candidate:
+    """Read a candidate from its string form.
+
+    Raises InputError with the position of the first character that does not fit.
+    """
+    reader = _Reader(text)
+    if text.strip() == "bm25":
+        return Lexical("bm25")
+    candidate = _embed(reader)
+    if not reader.done:
+        raise reader.error("end of the candidate, '@', '+' or '['")
+    return candidate
+
+
+def write(candidate: Candidate) -> str:
+    """The canonical string form: `parse(write(c)) == c`."""
+    if isinstance(candidate, Lexical):
+        return candidate.method
+    model = candidate.model
+    text = model.name if _is_bare(model.name) else _quote(model.name)
+    if model.prompts:
+        text += "[" + ",".join(f"{role}={_quote(prompt)}" for role, prompt in model.prompts) + "]"
+    default_runtime = model.runtime == DEFAULT_MODEL.runtime
+    if model.precision != DEFAULT_MODEL.precision or not default_runtime:
+        text += "@" + SHORT.get(model.precision, model.precision) + ("" if default_runtime else f"/{model.runtime}")
+    steps = [str(step) for step in candidate.steps]
+    if candidate.rescore:
+        steps.append(f"rescore={candidate.rescore}")
+    return "+".join([text, *steps])
+
+
+def _is_bare(name: str) -> bool:
+    return _BARE.fullmatch(name) is not None and name != "bm25"
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text).replace("'", "\\u0027")
+
+
+@dataclass(slots=True)
+class _Reader:
+    """A cursor over the text. Nothing here knows the grammar."""
+
+    text: str
+    at: int = 0
+
+    def __post_init__(self) -> None:
+        self.text = self.text.strip()
+
+    @property
+    def done(self) -> bool:
+        return self.at == len(self.text)
+
+    def take(self, pattern: re.Pattern[str]) -> str | None:
+        match = pattern.match(self.text, self.at)
+        if match is None:
+            return None
+        self.at = match.end()
+        return match.group()
+
+    def need(self, pattern: re.Pattern[str], what: str) -> str:
+        found = self.take(pattern)
+        if found is None:
+            raise self.error(what)
+        return found
+
+    def skip(self, character: str) -> bool:
+        if self.text.startswith(character, self.at):
+            self.at += len(character)
+            return True
+        return False
+
+    def error(self, expected: str) -> InputError:
+        rest = self.text[self.at : self.at + 12]
+        found = repr(rest) if rest else "the end"
+        return InputError(f"candidate {self.text!r}: expected {expected} at character {self.at + 1}, found {found}")
+
+
+def _embed(reader: _Reader) -> Embed:
+    name = _string(reader) or reader.need(_BARE, "a model name, a folder or bm25")
+    if reader.text.startswith("(", reader.at):
+        raise InputError(f"candidate {reader.text!r}: there is no pipeline {name}(...); write an encoder or bm25")
+    prompts = _prompts(reader) if reader.skip("[") else ()
+    precision, runtime = _precision(reader) if reader.skip("@") else (DEFAULT_MODEL.precision, DEFAULT_MODEL.runtime)
+    steps: list[Step] = []
+    rescore = 0
+    while reader.skip("+"):
+        if rescore:
+            raise InputError(f"candidate {reader.text!r}: rescore comes last")
+        step = _step(reader)
+        if step.name != "rescore":
+            steps.append(step)
+        elif not step.value or not steps:
+            raise InputError(
+                f"candidate {reader.text!r}: rescore takes a number of results and follows a transform, "
+                "as in MODEL+binary+rescore=100"
+            )
+        else:
+            rescore = step.value
+    return Embed(Model(name, precision, runtime, prompts), tuple(steps), rescore)
+
+
+def _string(reader: _Reader) -> str | None:
+    literal = reader.take(_QUOTED)
+    if literal is None:
+        return None
+    try:
+        return cast("str", json.loads(literal))
+    except ValueError as error:
+        raise InputError(f"candidate {reader.text!r}: {literal} is not a JSON string ({error})") from None
+
+
+def _prompts(reader: _Reader) -> tuple[tuple[Role, str], ...]:
+    prompts: dict[Role, str] = {}
+    while True:
+        role = reader.need(_WORD, "query, document or text")
+        if role not in get_args(Role):
+            raise InputError(f"candidate {reader.text!r}: a prompt is for query, document or text, not {role!r}")
+        if not reader.skip("="):
+            raise reader.error("'='")
+        prompt = _string(reader)
+        if prompt is None:
+            raise reader.error("a prompt in double quotes")
+        prompts[cast("Role", role)] = prompt
+        if reader.skip("]"):
+            return tuple(sorted(prompts.items()))
+        if not reader.skip(","):
+            raise reader.error("',' or ']'")
+
+
+def _precision(reader: _Reader) -> tuple[str, str]:
+    word = reader.need(_WORD, "a precision such as bf16")
+    if word not in PRECISIONS:
+        raise InputError(f"candidate {reader.text!r}: unknown precision {word!r}; there are fp32 and bf16")
+    runtime = reader.need(_WORD, "a runtime such as torch") if reader.skip("/") else DEFAULT_MODEL.runtime
+    return PRECISIONS[word], runtime
+
+
+def _step(reader: _Reader) -> Step:
+    name = reader.need(_WORD, "a transform such as truncate=128 or int8")
+    value = int(reader.need(_INTEGER, "a whole number")) if reader.skip("=") else None
+    return Step(name, value)

@@ -1,0 +1,106 @@
+"""What a task is: texts to encode, and how to turn arrays into raw records and records into scores.
+
+A task scores vectors, pair scores or rankings. It never sees a model or a pipeline: it says what it `needs`, the
+evaluation computes that for a candidate, and hands over arrays. What comes back is the raw record of every unit;
+scores, intervals and comparisons are derived from records later, for all candidates at once.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.candidate import Role
+from sizewise.stats.statistics import Statistic
+
+Raw = dict[str, npt.NDArray[Any]]
+"""What one candidate did on one task, raw: named arrays whose first axis is the unit. Kept as .npz, never pickled."""
+
+Need = Literal["rankings", "pairs", "vectors"]
+"""rankings: documents ranked for queries; pairs: a score for each pair of texts; vectors: unit vectors of texts."""
+
+DEPTH = 100
+"""Documents kept of each ranking."""
+
+
+@dataclass(frozen=True)
+class TextSet:
+    """Texts that play one role, in order. `name` tells a task's sets apart (`train`, `test`)."""
+
+    name: str
+    role: Role
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is counted and resampled: queries, pairs, labelled texts.
+
+    `groups` are codes of units that belong together (questions of one paragraph) and are resampled together.
+    """
+
+    ids: Sequence[str]
+    groups: npt.NDArray[np.int64] | None = None
+    slices: Sequence[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def group_count(self) -> int:
+        """How many independent things were seen: groups, or units where there are none."""
+        return len(self) if self.groups is None else len(np.unique(self.groups))
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """A data set plus how to score it. Subclasses add their data; all of it is immutable."""
+
+    kind: ClassVar[str]
+    needs: ClassVar[Need]
+    is_quality: ClassVar[bool] = True
+    """False where the score is agreement with a reference candidate, not quality."""
+
+    name: str
+    path: str
+    metric: str
+    units: Units
+    fingerprint: str
+    """sha256 over the data and over every setting that changes records."""
+    margin: float | None = None
+    """How much may be lost (x100 points) before a candidate is worse; None: the study's margin."""
+    prompts: Mapping[Role, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    """What a reader of the results must know: 'qrels name 3 unknown documents', 'known-item search'."""
+
+    @abstractmethod
+    def text_sets(self) -> Sequence[TextSet]:
+        """Everything to encode. rankings: `queries`, `documents`; pairs: `first`, `second` (equal length, and
+        optionally `train_first`, `train_second`); vectors: any sets."""
+
+    @abstractmethod
+    def fit_texts(self) -> Sequence[TextSet]:
+        """Texts that transforms may be fitted on: corpus or training texts, never test units. May be empty."""
+
+    @abstractmethod
+    def records(self, results: Mapping[str, npt.NDArray[Any]]) -> Raw:
+        """Raw records from what the task needs.
+
+        rankings: `ids` int32 [queries, DEPTH] positions in `documents` (-1: fewer found) and `scores` float32, same
+        shape; pairs: `scores` float64 [pairs] (and `train_scores`); vectors: one float32 [texts, d] per text set.
+        """
+
+    @abstractmethod
+    def statistic(self, raws: Sequence[Raw]) -> Statistic:
+        """The main metric of all candidates at once, ready for joint resampling."""
+
+    @abstractmethod
+    def unit_values(self, raw: Raw) -> npt.NDArray[np.float64] | None:
+        """The main metric of each unit, where the metric is a mean over units; else None."""
+
+    def columns(self, raw: Raw) -> Mapping[str, Any]:
+        """`raw` as columns of records.parquet (arrow-ready: ids instead of positions). See `records.SCHEMA`."""
+        return {"value": self.unit_values(raw)}
