@@ -73,6 +73,7 @@ class Task(ABC):
     margin: float | None = None
     """How much may be lost (x100 points) before a candidate is worse; None: the study's margin."""
     prompts: Mapping[Role, str] = field(default_factory=dict)
+    """Prompts that the task sets for every encoder; a candidate's own prompts come before them."""
     notes: Sequence[str] = ()
     """What a reader of the results must know: 'qrels name 3 unknown documents', 'known-item search'."""
 
@@ -94,13 +95,19 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def statistic(self, raws: Sequence[Raw]) -> Statistic:
-        """The main metric of all candidates at once, ready for joint resampling."""
+    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:
+        """The main metric of all candidates at once, ready for joint resampling.
+
+        `reference` is the record of the candidate that a fidelity task compares with; other tasks ignore it.
+        """
 
     @abstractmethod
-    def unit_values(self, raw: Raw) -> npt.NDArray[np.float64] | None:
-        """The main metric of each unit, where the metric is a mean over units; else None."""
+    def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64] | None:
+        """The main metric (in [0, 1]) of each unit, where the metric is a mean over units; else None."""
 
+    @abstractmethod
     def columns(self, raw: Raw) -> Mapping[str, Any]:
-        """`raw` as columns of records.parquet (arrow-ready: ids instead of positions). See `records.SCHEMA`."""
-        return {"value": self.unit_values(raw)}
+        """`raw` as Arrow arrays for records.parquet: document ids instead of positions, label names for codes.
+
+        Any of `ids` list<string>, `scores` list<float>, `score` double, `labels` list<string>, `clusters` list<int32>.
+        """
