@@ -8,12 +8,14 @@ scores, intervals and comparisons are derived from records later, for all candid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.candidate import Role
+from sizewise.data.settings import Settings
 from sizewise.stats.statistics import Statistic
 
 Raw = dict[str, npt.NDArray[Any]]
@@ -35,7 +37,7 @@ class TextSet:
     texts: Sequence[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Units:
     """What is counted and resampled: queries, pairs, labelled texts.
 
@@ -55,19 +57,24 @@ class Units:
         return len(self) if self.groups is None else len(np.unique(self.groups))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task(ABC):
-    """A data set plus how to score it. Subclasses add their data; all of it is immutable."""
+    """A data set plus how to score it. Subclasses add their data; all of it is immutable.
+
+    Tasks compare by identity; equal data have equal fingerprints.
+    """
 
     kind: ClassVar[str]
     needs: ClassVar[Need]
     is_quality: ClassVar[bool] = True
     """False where the score is agreement with a reference candidate, not quality."""
+    files: ClassVar[str] = ""
+    """What a folder of this kind holds, for messages: 'test.csv: sentence1,sentence2,score'."""
 
     name: str
     path: str
     metric: str
-    units: Units
+    units: Units = field(repr=False)
     fingerprint: str
     """sha256 over the data and over every setting that changes records."""
     margin: float | None = None
@@ -76,6 +83,16 @@ class Task(ABC):
     """Prompts that the task sets for every encoder; a candidate's own prompts come before them."""
     notes: Sequence[str] = ()
     """What a reader of the results must know: 'qrels name 3 unknown documents', 'known-item search'."""
+
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:  # noqa: ARG003 kinds made in code only recognise nothing
+        """Whether the files of `folder` are those of this kind."""
+        return False
+
+    @classmethod
+    def load(cls, folder: Path, settings: Settings) -> Self:
+        """The task in `folder`. Raises InputError naming file and line."""
+        raise NotImplementedError(f"{cls.kind} tasks are not read from folders")
 
     @abstractmethod
     def text_sets(self) -> Sequence[TextSet]:

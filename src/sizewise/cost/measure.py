@@ -1,0 +1,270 @@
+"""Measuring cost: one fresh process for each subject, all of them interleaved, so that drift hits all alike."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import orjson
+
+from sizewise.core.candidate import Candidate, Embed, Role
+from sizewise.core.errors import RunError
+from sizewise.core.memory import available_memory, impractical
+from sizewise.core.progress import Progress, Silent
+from sizewise.core.shapes import parse_shape
+from sizewise.cost.figures import MEGA, Figures
+from sizewise.cost.sample import Sample
+from sizewise.encode.encoder import Trust, scheme
+
+ROUNDS = 3
+SINGLE_SECONDS = 2.0
+"""Of single texts in each round, at most."""
+SINGLES = 100
+"""Single texts in each round, at most."""
+BULK_SECONDS = 3.0
+"""Of bulk encoding in each round, about."""
+PILOT = 16
+MEMORY_SHARE = 0.6
+"""Of the free memory, at most, for processes that are alive together."""
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the rounds found: figures by subject, and how far two rounds of the same thing were apart (a ratio)."""
+
+    figures: Mapping[Candidate, Figures]
+    latency_drift: float
+    throughput_drift: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to measure: on which texts, with how many threads, for how long."""
+
+    sample: Sample
+    threads: int
+    pipelines: bool = False
+    """Time queries from text to ranking, not encoders alone."""
+    task: Mapping[str, Any] | None = None
+    """Path and protocol of the task whose documents pipelines search; without vectors (bm25) there is no other way."""
+    store: Path | None = None
+    trust: Trust = field(default_factory=Trust)
+    rounds: int = ROUNDS
+    prompts: Mapping[Role, str] = field(default_factory=dict)
+
+
+def default_threads() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def measure(subjects: Sequence[Candidate], plan: Plan, progress: Progress | None = None) -> Measured:
+    """Latency, throughput, memory and start-up of each subject: encoders, or whole pipelines (mode `pipeline`).
+
+    Subjects that do not fit the free memory are not started; their figures say so (source `predicted`).
+    Raises RunError when a process dies, with its last words.
+    """
+    progress = progress or Silent()
+    figures: dict[Candidate, Figures] = {}
+    latency_spreads: list[float] = []
+    throughput_spreads: list[float] = []
+    runnable = []
+    for subject in subjects:
+        if too_large := predicted(subject):
+            figures[subject] = too_large
+        else:
+            runnable.append(subject)
+    bar = progress.bar("measure cost", float(len(runnable) * (1 + plan.rounds)))
+    try:
+        for together in _groups(runnable):
+            with ExitStack() as stack:
+                timed = []
+                for subject in together:
+                    timed.append(_Timed(subject, stack.enter_context(Worker(subject, plan)), plan))
+                    bar.advance(1)
+                for _ in range(plan.rounds):
+                    for one in timed:
+                        one.round()
+                        bar.advance(1)
+                for one in timed:
+                    figures[one.subject] = one.figures()
+                    latency_spreads.append(spread([float(np.median(part)) for part in one.singles]))
+                    throughput_spreads += [spread(one.bulk_seconds)] if one.bulk_seconds else []
+    finally:
+        bar.close()
+    return Measured(figures, _median(latency_spreads), _median(throughput_spreads))
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values)) if values else 0.0
+
+
+def predicted(subject: Candidate) -> Figures | None:
+    """What arithmetic alone says of a shape that does not fit this machine; None for all that may be run."""
+    found = scheme(subject.model.name) if isinstance(subject, Embed) else None
+    if not isinstance(subject, Embed) or found is None or found[0] != "shape":
+        return None
+    shape = parse_shape(found[1])
+    problem = impractical(shape, subject.model.precision, available_memory())
+    if problem is None:
+        return None
+    weights = shape.weight_bytes(subject.model.precision) / MEGA
+    return Figures(
+        peak_memory_mb=weights,
+        memory_mb=weights,
+        disk_mb=weights,
+        bytes_per_vector=4.0 * shape.dimensions,
+        parameters=shape.parameters,
+        source="predicted",
+        note=problem,
+    )
+
+
+def whole(subject: Candidate, plan: Plan) -> bool:
+    """Whether the subject is timed as a pipeline."""
+    return plan.pipelines or not isinstance(subject, Embed)
+
+
+def spread(values: Sequence[float]) -> float:
+    """(largest - smallest) / median; 0 for fewer than two."""
+    return (max(values) - min(values)) / float(np.median(values)) if len(values) > 1 else 0.0
+
+
+class Worker:
+    """A `cost.worker` process; in a `with` block, at whose end it is gone."""
+
+    def __init__(self, subject: Candidate, plan: Plan) -> None:
+        self.subject = subject
+        environment = dict(os.environ) | {name: str(plan.threads) for name in THREAD_VARIABLES}
+        environment |= {"TOKENIZERS_PARALLELISM": "true", "HF_HUB_OFFLINE": "1"}
+        started = time.time()
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, this package
+            [sys.executable, "-m", "sizewise.cost.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        self._start = {
+            "candidate": str(subject),
+            "mode": "pipeline" if whole(subject, plan) else "encoder",
+            "single": plan.sample.single[:1],
+            "roles": [plan.sample.single_role, plan.sample.bulk_role],
+            "prompts": dict(plan.prompts),
+            "task": plan.task,
+            "store": str(plan.store) if plan.store else None,
+            "trust": {"remote_code": sorted(plan.trust.remote_code), "pickled": sorted(plan.trust.pickled)},
+            "spawned": started,
+        }
+
+    def __enter__(self) -> Self:
+        try:
+            self.about = self.ask(self._start)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to one request. Raises RunError when the process says or shows that it failed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(orjson.dumps(request) + b"\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = b""
+        if not line:
+            self._process.kill()
+            words = self._process.communicate()[1].decode(errors="replace").strip().splitlines()
+            raise RunError(f"measuring {self.subject}: the process ended ({words[-1] if words else 'it said nothing'})")
+        answer: dict[str, Any] = orjson.loads(line)
+        if "error" in answer:
+            raise RunError(f"measuring {self.subject}: {answer['error']}")
+        return answer
+
+
+class _Timed:
+    """One subject through all rounds."""
+
+    def __init__(self, subject: Candidate, worker: Worker, plan: Plan) -> None:
+        self.subject = subject
+        self.worker = worker
+        self.plan = plan
+        self.singles: list[list[float]] = []
+        self.bulk_seconds: list[float] = []
+        self.bulk: list[str] = []
+        self.tokens: int | None = None
+        if not whole(subject, plan):
+            pilot = plan.sample.bulk[:PILOT]
+            worker.ask({"do": "bulk", "texts": pilot})
+            seconds = worker.ask({"do": "bulk", "texts": pilot})["seconds"]
+            count = int(len(pilot) * BULK_SECONDS / max(seconds, 1e-6))
+            self.bulk = plan.sample.bulk[: max(len(pilot), count)]
+
+    def round(self) -> None:
+        request = {"do": "single", "texts": self._singles(), "seconds": SINGLE_SECONDS}
+        self.singles.append(self.worker.ask(request)["ms"])
+        if self.bulk:
+            self.bulk_seconds.append(self.worker.ask({"do": "bulk", "texts": self.bulk})["seconds"])
+
+    def figures(self) -> Figures:
+        memory = self.worker.ask({"do": "memory"})
+        about = self.worker.about
+        throughput = len(self.bulk) / float(np.median(self.bulk_seconds)) if self.bulk_seconds else None
+        tokens = self.plan.sample.tokens_per_text(self.subject, self.bulk)
+        device = memory["device_bytes"]
+        return Figures(
+            texts_per_s=throughput,
+            tokens_per_s=throughput * tokens if throughput and tokens else None,
+            load_s=about["load_s"],
+            peak_memory_mb=memory["peak_bytes"] / MEGA,
+            device_memory_mb=None if device is None else device / MEGA,
+            disk_mb=about["disk_bytes"] / MEGA if about.get("disk_bytes") else None,
+            bytes_per_vector=about.get("bytes_per_vector") or (4.0 * about["dimensions"] if "dimensions" in about else None),
+            parameters=about.get("parameters"),
+        ).with_latencies([ms for part in self.singles for ms in part])
+
+    def _singles(self) -> list[str]:
+        """This round's texts: the next ones, so that no round repeats another."""
+        texts = self.plan.sample.single
+        first = len(self.singles) * SINGLES % max(1, len(texts))
+        return (texts[first:] + texts[:first])[:SINGLES]
+
+
+def _groups(subjects: Sequence[Candidate]) -> Iterator[list[Candidate]]:
+    """Subjects that may be alive together without filling the memory."""
+    room = MEMORY_SHARE * available_memory()
+    group: list[Candidate] = []
+    used = 0.0
+    for subject in subjects:
+        needed = _expected_bytes(subject)
+        if group and used + needed > room:
+            yield group
+            group, used = [], 0.0
+        group.append(subject)
+        used += needed
+    if group:
+        yield group
+
+
+def _expected_bytes(subject: Candidate) -> float:
+    """About what its process will take: a torch runtime, and its weights twice (a copy is made while loading)."""
+    runtime = 0.7e9
+    found = scheme(subject.model.name) if isinstance(subject, Embed) else None
+    if isinstance(subject, Embed) and found and found[0] == "shape":
+        return runtime + 1.5 * parse_shape(found[1]).weight_bytes(subject.model.precision)
+    return runtime + 1.0e9

@@ -1,0 +1,40 @@
+"""From figures to money, in the user's own prices."""
+
+from dataclasses import dataclass, replace
+
+from sizewise.cost.figures import Figures
+
+HOUR_MS = 3_600_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What the user pays, in any currency; nothing has a default price.
+
+    Serving is paid by the busy machine hour: queries one after the other at the measured mean latency. Bulk is the
+    encoding of `documents` (default: those of the largest corpus) `reembeddings_per_year` times.
+    """
+
+    price_per_hour: float | None = None
+    queries_per_month: float = 0.0
+    documents: int | None = None
+    reembeddings_per_year: float = 1.0
+    storage_per_gb_month: float = 0.0
+
+
+def priced(figures: Figures, prices: Prices, documents: int) -> Figures:
+    """`figures` with money: None where there is no price, or where a figure that it needs was not measured."""
+    if prices.price_per_hour is None:
+        return figures
+    count = prices.documents if prices.documents is not None else documents
+    serving = bulk = storage = None
+    if figures.mean_ms is not None:
+        serving = prices.queries_per_month * figures.mean_ms / HOUR_MS * prices.price_per_hour
+    if figures.texts_per_s:
+        hours = count * prices.reembeddings_per_year / 12 / figures.texts_per_s / 3600
+        bulk = hours * prices.price_per_hour
+    if figures.bytes_per_vector is not None:
+        storage = count * figures.bytes_per_vector / 1e9 * prices.storage_per_gb_month
+    parts = (serving, bulk, storage)
+    total = None if any(part is None for part in parts) else sum(part for part in parts if part is not None)
+    return replace(figures, monthly_cost=total, serving_cost=serving, bulk_cost=bulk, storage_cost=storage)

@@ -1,0 +1,133 @@
+"""A fresh process that runs one encoder or one pipeline and times it: `python -m sizewise.cost.worker`.
+
+Requests and answers are JSON lines on standard input and output; everything else that is printed goes to standard
+error. Only the parent (`cost.measure`) talks to it.
+"""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+Request = dict[str, Any]
+Timed = Callable[[Sequence[str]], Any]
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # libraries print to standard output; answers must not be mixed with that
+    baseline = peak_memory()
+    start = orjson.loads(sys.stdin.buffer.readline())
+    try:
+        subject = _pipeline(start) if start["mode"] == "pipeline" else _encoder(start)
+        first = start["single"][0]
+        subject["single"]([first])
+        _answer(answers, {"load_s": time.time() - start["spawned"], **subject["about"]})
+        for line in sys.stdin.buffer:
+            _answer(answers, _do(orjson.loads(line), subject, baseline))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
+        _answer(answers, {"error": f"{type(error).__name__}: {error}"})
+        raise
+
+
+def _do(request: Request, subject: dict[str, Any], baseline: int) -> dict[str, Any]:
+    if request["do"] == "single":
+        return {"ms": _single(subject["single"], request["texts"], request["seconds"])}
+    if request["do"] == "bulk":
+        started = time.perf_counter()
+        subject["bulk"](request["texts"])
+        return {"seconds": time.perf_counter() - started}
+    return {"peak_bytes": peak_memory() - baseline, "device_bytes": device_memory()}
+
+
+def _single(run: Timed, texts: Sequence[str], seconds: float) -> list[float]:
+    """Milliseconds of each text alone, for at most `seconds`."""
+    found: list[float] = []
+    until = time.perf_counter() + seconds
+    for text in texts:
+        started = time.perf_counter()
+        run([text])
+        found.append((time.perf_counter() - started) * 1e3)
+        if time.perf_counter() > until:
+            break
+    return found
+
+
+def _encoder(start: Request) -> dict[str, Any]:
+    from sizewise.core.candidate import Embed
+    from sizewise.core.grammar import parse
+    from sizewise.encode.resolve import resolve
+
+    candidate = parse(start["candidate"])
+    assert isinstance(candidate, Embed)
+    encoder = resolve(candidate.model, _trust(start))
+    encoder.load()
+    single, bulk = start["roles"]
+    prompts = start["prompts"]
+    return {
+        "single": lambda texts: encoder.encode(texts, single, encoder.prompt(single, prompts)),
+        "bulk": lambda texts: encoder.encode(texts, bulk, encoder.prompt(bulk, prompts)),
+        "about": {
+            "dimensions": encoder.dimensions,
+            "parameters": encoder.parameters,
+            "disk_bytes": encoder.disk_bytes,
+        },
+    }
+
+
+def _pipeline(start: Request) -> dict[str, Any]:
+    from sizewise.core.grammar import parse
+    from sizewise.data.load import load_task
+    from sizewise.pipeline.bench import Bench
+    from sizewise.pipeline.build import build, index_from_store
+    from sizewise.store.store import Store
+
+    task = load_task(start["task"]["path"], protocol=start["task"].get("protocol"))
+    store = Store(start["store"])
+    store.__enter__()
+    bench = Bench(store, _trust(start))
+    pipeline = build(bench, parse(start["candidate"]), task)
+    index_from_store(bench, pipeline, task)
+    return {
+        "single": lambda texts: pipeline.search(texts, 10),
+        "bulk": lambda texts: pipeline.index(texts),
+        "about": {"bytes_per_vector": pipeline.bytes_per_vector},
+    }
+
+
+def _trust(start: Request) -> Any:
+    from sizewise.encode.encoder import Trust
+
+    return Trust(frozenset(start["trust"]["remote_code"]), frozenset(start["trust"]["pickled"]))
+
+
+def peak_memory() -> int:
+    """Bytes: the largest resident size of this process so far."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):  # ru_maxrss would count the parent's size before exec
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def device_memory() -> int | None:
+    """Bytes allocated on the accelerator at the peak; None without one."""
+    torch = sys.modules.get("torch")
+    return int(torch.cuda.max_memory_allocated()) if torch is not None and torch.cuda.is_available() else None
+
+
+def _answer(file: IO[bytes], value: dict[str, Any]) -> None:
+    file.write(orjson.dumps(value) + b"\n")
+    file.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What tasks scored on rankings share: their texts, their records, and the order of ties."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.errors import InputError
+from sizewise.data.settings import FILE, Settings
+from sizewise.data.task import DEPTH, Need, Raw, Task, TextSet
+from sizewise.stats.statistics import Mean, Statistic
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rankings(Task):
+    """Documents ranked for queries. `depth` is the k of the metric, as in ndcg@k."""
+
+    needs: ClassVar[Need] = "rankings"
+
+    document_ids: Sequence[str] = field(repr=False)
+    documents: Sequence[str] = field(repr=False)
+    queries: Sequence[str] = field(repr=False)
+    depth: int = 10
+
+    @cached_property
+    def tie_rank(self) -> npt.NDArray[np.int64]:
+        """int64 [documents]: place of each document in descending order of ids. Of two equal scores, the smaller
+        tie_rank comes first, as in trec_eval (which compares bytes; code points sort alike)."""
+        order = sorted(range(len(self.document_ids)), key=self.document_ids.__getitem__, reverse=True)
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        return rank
+
+    def text_sets(self) -> Sequence[TextSet]:
+        return (TextSet("queries", "query", self.queries), TextSet("documents", "document", self.documents))
+
+    def fit_texts(self) -> Sequence[TextSet]:
+        return (TextSet("documents", "document", self.documents),)
+
+    def records(self, results: Mapping[str, npt.NDArray[Any]]) -> Raw:
+        """`ids` int32 and `scores` float32 [queries, DEPTH at most]. Raises ValueError on another number of rows."""
+        ids, scores = results["ids"][:, :DEPTH], results["scores"][:, :DEPTH]
+        if ids.shape != scores.shape or len(ids) != len(self.units):
+            raise ValueError(f"{self.name}: ids {ids.shape}, scores {scores.shape} for {len(self.units)} queries")
+        return {"ids": ids.astype(np.int32), "scores": scores.astype(np.float32)}
+
+    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:
+        return Mean(np.stack([self.unit_values(raw, reference) for raw in raws])[:, None, :])
+
+    def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:
+        raise NotImplementedError
+
+    def columns(self, raw: Raw) -> Mapping[str, Any]:
+        import pyarrow as pa
+
+        found = raw["ids"] >= 0
+        ends = np.append(0, np.cumsum(found.sum(axis=1))).astype(np.int32)
+        names = pa.array(self.document_ids, pa.string()).take(pa.array(raw["ids"][found]))
+        return {
+            "ids": pa.ListArray.from_arrays(ends, names),
+            "scores": pa.ListArray.from_arrays(ends, pa.array(raw["scores"][found])),
+        }
+
+
+def metric_depth(settings: Settings, measure: str) -> tuple[str, int]:
+    """The metric `measure@k` that `settings` ask for (k is 10 by default) and its k.
+
+    Raises InputError for another measure or a k beyond the documents that are kept.
+    """
+    metric = settings.metric or f"{measure}@10"
+    match = re.fullmatch(rf"{measure}@([1-9][0-9]*)", metric, re.ASCII)
+    if match is None or int(match[1]) > DEPTH:
+        raise InputError(f"{FILE} of {settings.name}: metric {metric!r} is not {measure}@k with k from 1 to {DEPTH}")
+    return metric, int(match[1])

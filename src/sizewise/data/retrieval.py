@@ -1,0 +1,154 @@
+"""Rankings judged: by people (`Retrieval`), or against the ranking of a reference candidate (`Fidelity`)."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.errors import InputError
+from sizewise.data.corpus import Documents, read_documents, read_queries
+from sizewise.data.fingerprint import fingerprint
+from sizewise.data.formats import find_table
+from sizewise.data.kinds import described, recording
+from sizewise.data.qrels import Qrels, read_qrels
+from sizewise.data.rankings import Rankings, metric_depth
+from sizewise.data.settings import Settings
+from sizewise.data.task import Raw, Units
+from sizewise.data.units import OPTIONAL_FIELDS
+from sizewise.stats.metrics import ndcg
+
+SAMPLE = 500
+"""Documents that stand in as queries where a fidelity task has none."""
+
+_CORPUS_FIELDS = frozenset({"_id", "title", "text"}) | OPTIONAL_FIELDS
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Retrieval(Rankings):
+    """A BEIR folder: queries with at least one relevant document, scored by nDCG@k as trec_eval does."""
+
+    kind: ClassVar[str] = "retrieval"
+    files: ClassVar[str] = (
+        "corpus.jsonl (_id, title, text), queries.jsonl (_id, text) and qrels/test.tsv (query-id, corpus-id, score)"
+    )
+
+    qrels: Qrels = field(repr=False)
+
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:
+        return (folder / "qrels").is_dir() and all(find_table(folder, stem) for stem in ("corpus", "queries"))
+
+    @classmethod
+    def load(cls, folder: Path, settings: Settings) -> "Retrieval":
+        settings.only_fields(_CORPUS_FIELDS | {"query-id", "corpus-id", "score"}, cls.kind)
+        metric, depth = metric_depth(settings, "ndcg")
+        documents, queries = read_documents(folder, settings), read_queries(folder, settings)
+        qrels = read_qrels(folder, settings, queries.positions, documents.positions)
+        every_id, document_ids = tuple(queries.positions), tuple(documents.positions)
+        ids, texts = (tuple(values[at] for at in qrels.queries) for values in (every_id, queries.texts))
+        units = queries.units.units(ids, keep=qrels.queries.tolist())
+        return cls(
+            **described(folder, settings),
+            metric=metric,
+            depth=depth,
+            units=units,
+            fingerprint=fingerprint(
+                recording(cls.kind, metric, settings),
+                [document_ids, documents.texts, ids, texts, units.slices or ()],
+                [qrels.keys, qrels.grades, qrels.judged, units.groups],
+            ),
+            notes=(*settings.notes(), *qrels.notes),
+            document_ids=document_ids,
+            documents=documents.texts,
+            queries=texts,
+            qrels=qrels,
+        )
+
+    def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:  # noqa: ARG002
+        """nDCG@k of each query, float64 [queries]."""
+        return ndcg(self.qrels.of(raw["ids"][:, : self.depth]), self.qrels.judged, self.depth)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fidelity(Rankings):
+    """An unlabelled corpus: how much of a reference candidate's first k is in a candidate's first k.
+
+    Where there are no queries, some documents are (`sources` int64 [queries]: which), and a document is not counted
+    among its own results.
+    """
+
+    kind: ClassVar[str] = "fidelity"
+    is_quality: ClassVar[bool] = False
+    files: ClassVar[str] = "corpus.jsonl (_id, title, text) and perhaps queries.jsonl (_id, text)"
+
+    reference: str | None = None
+    sources: npt.NDArray[np.int64] | None = field(default=None, repr=False)
+
+    @classmethod
+    def recognises(cls, folder: Path) -> bool:
+        return find_table(folder, "corpus") is not None and not (folder / "qrels").is_dir()
+
+    @classmethod
+    def load(cls, folder: Path, settings: Settings) -> "Fidelity":
+        settings.only_fields(_CORPUS_FIELDS, cls.kind)
+        metric, depth = metric_depth(settings, "overlap")
+        documents = read_documents(folder, settings)
+        document_ids = tuple(documents.positions)
+        sources: npt.NDArray[np.int64] | None = None
+        notes = [*settings.notes(), "fidelity: agreement with a reference candidate, not quality"]
+        if find_table(folder, "queries"):
+            queries = read_queries(folder, settings)
+            texts, units = queries.texts, queries.units.units(tuple(queries.positions))
+        else:
+            sources = _sample(folder, documents)
+            texts = tuple(documents.texts[at] for at in sources)
+            units = Units(tuple(document_ids[at] for at in sources))
+            notes.append(f"there are no queries: {len(sources)} documents stand in for them")
+        return cls(
+            **described(folder, settings),
+            metric=metric,
+            depth=depth,
+            units=units,
+            fingerprint=fingerprint(
+                recording(cls.kind, metric, settings),
+                [document_ids, documents.texts, units.ids, texts, units.slices or ()],
+                [sources, units.groups],
+            ),
+            notes=tuple(notes),
+            document_ids=document_ids,
+            documents=documents.texts,
+            queries=texts,
+            reference=settings.reference,
+            sources=sources,
+        )
+
+    def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:
+        """Share of the reference's first k found in the candidate's first k, float64 [queries]; 1 where the reference
+        found nothing. Raises InputError without a reference."""
+        if reference is None:
+            raise InputError(f"{self.name}: fidelity needs a reference; name a candidate as `reference` in task.toml")
+        wanted, got = self._first(reference["ids"]), self._first(raw["ids"])
+        found = ((wanted[:, :, None] == got[:, None, :]).any(axis=2) & (wanted >= 0)).sum(axis=1)
+        total = (wanted >= 0).sum(axis=1)
+        share: npt.NDArray[np.float64] = np.divide(found, total, out=np.ones(len(total)), where=total > 0)
+        return share
+
+    def _first(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """The first k of each ranking [queries, k], without the document that is the query."""
+        if self.sources is None:
+            return ids[:, : self.depth]
+        ids = ids[:, : self.depth + 1]
+        own = ids == self.sources[:, None]
+        others_first = np.argsort(own, axis=1, kind="stable")
+        ids = np.take_along_axis(np.where(own, np.int32(-1), ids), others_first, axis=1)
+        return ids[:, : self.depth]
+
+
+def _sample(folder: Path, documents: Documents) -> npt.NDArray[np.int64]:
+    """Positions of the documents that stand in for queries, the same at each call."""
+    count = len(documents.texts)
+    if count < 2:
+        raise InputError(f"{folder}: one document has nothing to be ranked against; add documents or queries.jsonl")
+    return np.sort(np.random.default_rng(0).choice(count, min(SAMPLE, count), replace=False))

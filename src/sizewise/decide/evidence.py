@@ -1,0 +1,163 @@
+"""The matrices of a run: everything that a decision reads, and nothing that needs a model to run again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.cost.figures import Figures
+from sizewise.data.task import Raw, Task
+from sizewise.stats.compare import MIN_GROUPS_FOR_PROOF, upper_bounds
+from sizewise.stats.intervals import interval
+from sizewise.stats.statistics import bootstrap
+
+RESAMPLES = 2000
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What a decision needs to know of a task besides its numbers."""
+
+    name: str
+    kind: str
+    metric: str
+    units: int
+    groups: int
+    """Independent things seen: groups, or units where there are none."""
+    is_quality: bool
+    margin: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def can_prove(self) -> bool:
+        """Whether there are enough independent units for a bound to be trusted."""
+        return self.groups >= MIN_GROUPS_FOR_PROOF
+
+
+@dataclass(frozen=True)
+class Compared:
+    """All candidates on one task, x100 points. Where a candidate does not apply to the task, NaN."""
+
+    points: Floats
+    """[C]."""
+    low: Floats
+    high: Floats
+    approximate: tuple[str, ...]
+    """[C]: why the 95% of an interval cannot be relied on; empty where it can."""
+    draws: npt.NDArray[np.float32]
+    """[C, B]: the joint bootstrap."""
+    bounds: Floats
+    """[C, C]: upper confidence bound on the loss of i against j."""
+
+
+def compare(task: Task, raws: Sequence[Raw | None], reference: Raw | None = None, resamples: int = RESAMPLES) -> Compared:
+    """Point scores, intervals and pairwise bounds of all candidates on one task, from their raw records.
+
+    The same resamples serve all candidates and, for tasks with the same units, all tasks.
+    """
+    here = np.flatnonzero([raw is not None for raw in raws])
+    known = [raw for raw in raws if raw is not None]
+    count = len(raws)
+    points, low, high = (np.full(count, np.nan) for _ in range(3))
+    draws = np.full((count, resamples), np.nan, dtype=np.float32)
+    bounds = np.full((count, count), np.nan)
+    why = [""] * count
+    if len(here):
+        statistic = task.statistic(known, reference)
+        found, sampled = bootstrap(statistic, task.units.groups, resamples)
+        groups = task.units.group_count
+        grouped = None if task.units.groups is None else groups
+        binary = _binary(task, known, reference)
+        for at, row in enumerate(here):
+            one = interval(
+                found[at], sampled[at], len(task.units), grouped, binary=binary, conditional=task.kind == "clustering"
+            )
+            low[row], high[row], why[row] = 100 * one.low, 100 * one.high, one.why
+        points[here], draws[here] = 100 * found, 100 * sampled
+        bounds[np.ix_(here, here)] = 100 * upper_bounds(found, sampled, groups)
+    return Compared(points, low, high, tuple(why), draws, bounds)
+
+
+def _binary(task: Task, raws: Sequence[Raw], reference: Raw | None) -> bool:
+    """Whether each unit is right or wrong, once."""
+    values = task.unit_values(raws[0], reference)
+    return values is not None and bool(np.isin(values, (0.0, 1.0)).all())
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run measured: tasks, candidates, scores with their joint bootstrap, costs and their drift."""
+
+    tasks: tuple[TaskFacts, ...]
+    candidates: tuple[str, ...]
+    """Those with scores, in the order of the matrices."""
+    compared: tuple[Compared, ...]
+    """One for each task."""
+    figures: Mapping[str, Figures]
+    """By candidate, shapes included."""
+    latency_drift: float
+    throughput_drift: float
+
+    @property
+    def shapes(self) -> tuple[str, ...]:
+        """Candidates that have a cost and no quality."""
+        return tuple(name for name in self.figures if name not in self.candidates)
+
+    @property
+    def deciding(self) -> tuple[int, ...]:
+        """The tasks that decide: those of quality, or, when there is none, those of fidelity."""
+        quality = tuple(at for at, task in enumerate(self.tasks) if task.is_quality)
+        return quality or tuple(range(len(self.tasks)))
+
+    def drift(self, figure: str) -> float:
+        """How far (a ratio) two measurements of the same cost are apart here; 0 for exact arithmetic."""
+        if figure in ("bytes_per_vector", "parameters", "disk_mb", "storage_cost"):
+            return 0.0
+        if figure in ("texts_per_s", "tokens_per_s", "bulk_cost"):
+            return self.throughput_drift
+        return max(self.latency_drift, self.throughput_drift) if figure == "monthly_cost" else self.latency_drift
+
+    def save_matrices(self, file: IO[bytes]) -> None:
+        """Write the arrays as .npz."""
+        arrays = {f"{name}_{at}": getattr(one, name) for at, one in enumerate(self.compared) for name in _ARRAYS}
+        np.savez(file, allow_pickle=False, **arrays)
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the arrays."""
+        return {
+            "tasks": [asdict(task) for task in self.tasks],
+            "candidates": list(self.candidates),
+            "approximate": [list(one.approximate) for one in self.compared],
+            "figures": {name: figures.to_json() for name, figures in self.figures.items()},
+            "latency_drift": self.latency_drift,
+            "throughput_drift": self.throughput_drift,
+        }
+
+    @classmethod
+    def load(cls, about: Mapping[str, Any], matrices: Path) -> "Evidence":
+        """From what `to_json` and `save_matrices` gave."""
+        with np.load(matrices, allow_pickle=False) as file:
+            arrays = dict(file)
+        compared = tuple(
+            Compared(**{name: arrays[f"{name}_{at}"] for name in _ARRAYS}, approximate=tuple(why))
+            for at, why in enumerate(about["approximate"])
+        )
+        return cls(
+            tasks=tuple(TaskFacts(**(task | {"notes": tuple(task["notes"])})) for task in about["tasks"]),
+            candidates=tuple(about["candidates"]),
+            compared=compared,
+            figures={name: Figures.from_json(found) for name, found in about["figures"].items()},
+            latency_drift=about["latency_drift"],
+            throughput_drift=about["throughput_drift"],
+        )
+
+    def with_figures(self, changed: Mapping[str, Figures]) -> "Evidence":
+        """The same with some candidates' figures replaced: measured again end to end, or at other prices."""
+        return replace(self, figures={**self.figures, **changed})
+
+
+_ARRAYS = ("points", "low", "high", "draws", "bounds")

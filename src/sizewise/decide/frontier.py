@@ -1,0 +1,135 @@
+"""The frontier of quality against cost, the steps up the ladder, and what a shape would have to be worth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.cost.figures import MORE_IS_BETTER
+from sizewise.decide.evidence import Evidence
+from sizewise.decide.recommend import Choice
+from sizewise.decide.terms import Terms
+from sizewise.stats.compare import difference
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A candidate on the plane of quality (mean over the deciding tasks, for plots only) and cost."""
+
+    candidate: str
+    quality: float
+    low: float
+    high: float
+    cost: float
+    on_frontier: bool
+    probability: float
+    """Share of joint resamples in which no cheaper candidate is as good."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a step gains on one task: x100 points with a 95% interval, paired."""
+
+    task: str
+    gain: float
+    low: float
+    high: float
+    approximate: str
+    """Why the interval cannot be relied on; empty where it can."""
+
+
+@dataclass(frozen=True)
+class MarginalStep:
+    """One step up the ladder: from a frontier candidate to the next dearer one."""
+
+    start: str
+    to: str
+    cost_from: float
+    cost_to: float
+    gains: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """What a shape would have to score before the chosen candidate were no longer good enough."""
+
+    shape: str
+    cost: float
+    times: float
+    """Cost as a multiple of the chosen candidate's."""
+    scores: tuple[tuple[str, float, float], ...]
+    """Task, score needed, score of the chosen candidate. Above 100: it could not be worth it there."""
+
+
+def points(evidence: Evidence, terms: Terms) -> list[Point]:
+    """All candidates with a score on every deciding task and a known cost, cheapest first."""
+    sign = -1.0 if terms.minimise in MORE_IS_BETTER else 1.0
+    rows = [
+        at
+        for at, name in enumerate(evidence.candidates)
+        if evidence.figures[name].value(terms.minimise) is not None
+        and not any(np.isnan(evidence.compared[t].points[at]) for t in evidence.deciding)
+    ]
+    if not rows:
+        return []
+    costs = np.array([sign * (evidence.figures[evidence.candidates[at]].value(terms.minimise) or 0.0) for at in rows])
+    quality = np.mean([evidence.compared[t].points[rows] for t in evidence.deciding], axis=0)
+    draws = np.mean([evidence.compared[t].draws[rows] for t in evidence.deciding], axis=0)
+    order = np.lexsort((-quality, costs))
+    here = undominated(quality[order, None], costs[order])[:, 0]
+    often = undominated(draws[order], costs[order]).mean(axis=1)
+    low, high = np.quantile(draws, [0.025, 0.975], axis=1)
+    return [
+        Point(
+            candidate=evidence.candidates[rows[at]],
+            quality=float(quality[at]),
+            low=float(low[at]),
+            high=float(high[at]),
+            cost=float(sign * costs[at]),
+            on_frontier=bool(here[place]),
+            probability=float(often[place]),
+        )
+        for place, at in enumerate(order)
+    ]
+
+
+def undominated(quality: Floats, costs: Floats) -> npt.NDArray[np.bool_]:
+    """For candidates sorted by cost, quality [C, B]: whether no other is as cheap and better, or cheaper and as good."""
+    best = np.full(quality.shape[1], -np.inf)
+    result = np.zeros(quality.shape, dtype=bool)
+    for cost in np.unique(costs):
+        same = np.flatnonzero(costs == cost)
+        top = quality[same].max(axis=0)
+        result[same] = (quality[same] == top) & (top > best)
+        best = np.maximum(best, top)
+    return result
+
+
+def marginal(evidence: Evidence, ladder: list[Point]) -> list[MarginalStep]:
+    """Each step along the frontier: what it gains on every deciding task, with a paired interval, and what it costs."""
+    steps = [point for point in ladder if point.on_frontier]
+    result = []
+    for start, to in zip(steps, steps[1:], strict=False):
+        i, j = evidence.candidates.index(to.candidate), evidence.candidates.index(start.candidate)
+        gains = []
+        for t in evidence.deciding:
+            facts, compared = evidence.tasks[t], evidence.compared[t]
+            one = difference(compared.points / 100, compared.draws / 100, i, j, facts.units, facts.groups)
+            gain = float(compared.points[i] - compared.points[j])
+            gains.append(Change(facts.name, gain, 100 * one.low, 100 * one.high, one.why))
+        result.append(MarginalStep(start.candidate, to.candidate, start.cost, to.cost, tuple(gains)))
+    return result
+
+
+def break_even(evidence: Evidence, terms: Terms, choice: Choice) -> list[BreakEven]:
+    """For each shape with a known cost: the score that would unseat the chosen candidate, on each task."""
+    result = []
+    for shape in evidence.shapes:
+        cost = evidence.figures[shape].value(terms.minimise)
+        if cost is None or not choice.cost:
+            continue
+        scores = tuple((one.task, one.score + one.margin, one.score) for one in choice.tasks)
+        result.append(BreakEven(shape, cost, cost / choice.cost, scores))
+    return result

@@ -1,0 +1,113 @@
+"""A recommendation: the choice with all its evidence, as data. `words` puts it in sentences."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sizewise.cost.figures import COSTS
+from sizewise.decide.evidence import Evidence
+from sizewise.decide.frontier import BreakEven, MarginalStep, Point, break_even, marginal, points
+from sizewise.decide.recommend import Choice, alike, choose, closest, infeasible
+from sizewise.decide.terms import Terms
+
+OTHER_MARGINS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
+"""Margins at which it is told whether the answer would change."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What the answer would be if one thing were otherwise."""
+
+    change: str
+    verdict: str
+    candidate: str | None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The answer under some terms. Everything here is derived from the run's matrices and figures."""
+
+    terms: Terms
+    choice: Choice
+    figures: Mapping[str, Any]
+    """Of the chosen candidate; empty when there is none."""
+    best: str | None
+    """The feasible candidate that loses least: what the savings are compared with."""
+    savings: Mapping[str, tuple[float, float]]
+    """By figure: value of `best`, value of the chosen one."""
+    infeasible: Mapping[str, str]
+    closest: tuple[tuple[str, str], ...]
+    alike: Mapping[str, str]
+    frontier: tuple[Point, ...]
+    marginal: tuple[MarginalStep, ...]
+    break_even: tuple[BreakEven, ...]
+    sensitivity: tuple[Sensitivity, ...]
+    fidelity_only: bool
+    """No task has labels: what is decided on is agreement with a reference, not quality."""
+
+    @property
+    def candidate(self) -> str | None:
+        """The candidate to use, in its string form."""
+        return self.choice.candidate
+
+    @property
+    def verdict(self) -> str:
+        """`proven`, `best guess` or `none`."""
+        return self.choice.verdict
+
+    def to_json(self) -> dict[str, Any]:
+        return {"schema": 1, **asdict(self)}
+
+
+def decide(evidence: Evidence, terms: Terms) -> Recommendation:
+    """The recommendation under `terms`. Reads matrices and figures only; runs nothing."""
+    choice = choose(evidence, terms)
+    ladder = points(evidence, terms)
+    best = _best(choice)
+    return Recommendation(
+        terms=terms,
+        choice=choice,
+        figures=evidence.figures[choice.candidate].to_json() if choice.candidate else {},
+        best=best,
+        savings=_savings(evidence, choice.candidate, best),
+        infeasible=infeasible(evidence, terms),
+        closest=tuple(closest(evidence, terms)) if choice.candidate is None else (),
+        alike=alike(evidence, terms),
+        frontier=tuple(ladder),
+        marginal=tuple(marginal(evidence, ladder)),
+        break_even=tuple(break_even(evidence, terms, choice)),
+        sensitivity=tuple(_sensitivity(evidence, terms, choice)),
+        fidelity_only=bool(evidence.tasks) and not any(task.is_quality for task in evidence.tasks),
+    )
+
+
+def _best(choice: Choice) -> str | None:
+    """What scores best on the task where the chosen candidate loses most of its margin."""
+    if not choice.tasks:
+        return None
+    return max(choice.tasks, key=lambda one: one.loss / one.margin).best
+
+
+def _savings(evidence: Evidence, chosen: str | None, best: str | None) -> dict[str, tuple[float, float]]:
+    if chosen is None or best is None or chosen == best:
+        return {}
+    found = {}
+    for name in COSTS:
+        before, after = evidence.figures[best].value(name), evidence.figures[chosen].value(name)
+        if before is not None and after is not None and before != after:
+            found[name] = (before, after)
+    return found
+
+
+def _sensitivity(evidence: Evidence, terms: Terms, choice: Choice) -> list[Sensitivity]:
+    """Other margins, and each limit lifted: only what gives another answer."""
+    others = [(f"a margin of {margin:g} points", replace(terms, margin=margin, margins={})) for margin in OTHER_MARGINS]
+    for name in terms.limits:
+        limits = {key: limit for key, limit in terms.limits.items() if key != name}
+        others.append((f"no limit on {name}", replace(terms, limits=limits)))
+    found = []
+    for change, asked in others:
+        other = choose(evidence, asked)
+        if (other.candidate, other.verdict) != (choice.candidate, choice.verdict):
+            found.append(Sensitivity(change, other.verdict, other.candidate))
+    return found

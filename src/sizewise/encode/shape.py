@@ -1,0 +1,96 @@
+"""Shapes: an architecture with random weights. Its speed and memory are real, its vectors mean nothing."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.candidate import Model, Role
+from sizewise.core.errors import InputError
+from sizewise.core.shapes import model_arguments, parse_shape, transformers_config
+from sizewise.core.memory import available_memory, impractical
+from sizewise.encode.encoder import Encoder, Trust
+from sizewise.encode.folder import DEFAULT_MODEL, locate
+from sizewise.encode.tokens import TokenCounter
+from sizewise.encode.torch import BATCH, device
+
+
+class ShapeEncoder(Encoder):
+    """Token embeddings and layers of the given numbers, mean pooling and normalisation, on torch.
+
+    Texts are tokenised by the embedded model's tokenizer (30,522 pieces), ids folded into smaller vocabularies, so
+    that all shapes see the same tokens.
+    """
+
+    has_quality = False
+
+    def __init__(self, model: Model, trust: Trust | None = None) -> None:
+        super().__init__(model, trust)
+        self.shape = parse_shape(self.argument)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"name": self.model.name, "shape": str(self.shape), "precision": self.model.precision}
+
+    @property
+    def dimensions(self) -> int:
+        return self.shape.dimensions
+
+    @property
+    def max_tokens(self) -> int | None:
+        return self.shape.max_tokens
+
+    @property
+    def parameters(self) -> int | None:
+        return self.shape.parameters
+
+    @property
+    def disk_bytes(self) -> int | None:
+        return self.shape.weight_bytes(self.model.precision)
+
+    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:
+        counter = TokenCounter.open(locate(DEFAULT_MODEL, Trust()).path)
+        return counter.count([prompt + text for text in texts]) if counter else None
+
+    def load(self) -> None:
+        assert self._parts is not None
+
+    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:  # noqa: ARG002
+        import torch
+
+        tokenizer, network = self._parts
+        batch = BATCH[network.device.type]
+        order = sorted(range(len(texts)), key=lambda at: -len(texts[at]))
+        found = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            tokens = tokenizer(
+                [prompt + texts[row] for row in rows],
+                padding=True,
+                truncation=True,
+                max_length=self.shape.max_tokens,
+                return_tensors="pt",
+            ).to(network.device)
+            ids, mask = tokens["input_ids"] % self.shape.vocab, tokens["attention_mask"]
+            with torch.inference_mode():
+                states = network(input_ids=ids, attention_mask=mask).last_hidden_state
+                weights = mask.unsqueeze(-1).to(states.dtype)
+                pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+                found[rows] = torch.nn.functional.normalize(pooled.float(), dim=1).cpu().numpy()
+        return found
+
+    @cached_property
+    def _parts(self) -> tuple[Any, Any]:
+        if problem := impractical(self.shape, self.model.precision, available_memory()):
+            raise InputError(problem)
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        torch.manual_seed(0)
+        with torch.device(device()):
+            config, dtype = transformers_config(self.shape), getattr(torch, self.model.precision)
+            network = AutoModel.from_config(config, dtype=dtype, **model_arguments(self.shape))
+        tokenizer = AutoTokenizer.from_pretrained(locate(DEFAULT_MODEL, Trust()).path, local_files_only=True)
+        return tokenizer, network.eval()

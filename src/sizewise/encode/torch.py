@@ -1,0 +1,124 @@
+"""Any sentence-transformers model on torch: the reference that every other runtime is checked against."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.candidate import Model, Role
+from sizewise.core.errors import InputError, RunError
+from sizewise.encode.encoder import Encoder, Similarity, Trust
+from sizewise.encode.folder import locate
+from sizewise.encode.numeric import instruction_set, versions
+from sizewise.encode.tokens import TokenCounter
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+BATCH = {"cpu": 32, "cuda": 256, "mps": 64}
+
+
+def device() -> str:
+    """Where torch runs here: cuda, mps or cpu."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+class TorchEncoder(Encoder):
+    """A model by name or folder; pooling, projection and normalisation as the model has them."""
+
+    def __init__(self, model: Model, trust: Trust | None = None) -> None:
+        super().__init__(model, trust)
+        self.folder = locate(model.name, self.trust)
+        self.similarity: Similarity = "dot" if self.folder.similarity == "dot" else "cosine"
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        return {
+            "name": self.model.name,
+            "weights": self.folder.sha256,
+            "precision": self.model.precision,
+            "runtime": "torch",
+            "versions": versions("torch", "transformers", "sentence-transformers", "tokenizers"),
+            "numeric": [device(), instruction_set()],
+        }
+
+    @property
+    def dimensions(self) -> int:
+        return self.folder.dimensions or int(self._model.get_embedding_dimension() or 0)
+
+    @property
+    def stored_prompts(self) -> Mapping[Role, str]:
+        return self.folder.stored_prompts
+
+    @cached_property
+    def max_tokens(self) -> int | None:
+        stored = (self.folder.json("sentence_bert_config.json") or {}).get("max_seq_length")
+        return int(stored) if stored else self._model.max_seq_length
+
+    @property
+    def parameters(self) -> int | None:
+        return self.folder.parameters
+
+    @property
+    def disk_bytes(self) -> int | None:
+        return self.folder.weight_bytes
+
+    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:
+        if self._counter is None:
+            return None
+        return self._counter.count([prompt + text for text in texts] if prompt else texts)
+
+    def load(self) -> None:
+        assert self._model is not None
+
+    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        route = {} if role == "text" else {"task": role}
+        vectors = self._model.encode(
+            list(texts),
+            prompt=prompt,
+            batch_size=BATCH[self._model.device.type],
+            show_progress_bar=False,
+            convert_to_numpy=False,
+            convert_to_tensor=True,
+            **route,
+        )
+        return vectors.float().cpu().numpy().astype(np.float32, copy=False)  # type: ignore[no-any-return]
+
+    @cached_property
+    def _counter(self) -> TokenCounter | None:
+        return TokenCounter.open(self.folder.path)
+
+    @cached_property
+    def _model(self) -> "SentenceTransformer":
+        import torch
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
+        for noisy in ("sentence_transformers", "transformers"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
+        try:
+            model = SentenceTransformer(
+                str(self.folder.path),
+                device=device(),
+                trust_remote_code=self.model.name in self.trust.remote_code,
+                local_files_only=True,
+                model_kwargs={
+                    "dtype": getattr(torch, self.model.precision),
+                    "use_safetensors": self.model.name not in self.trust.pickled,
+                },
+            )
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            raise RunError(f"{self.model.name} does not load from {self.folder.path}: {error}") from error
+        if not isinstance(model, SentenceTransformer):
+            raise InputError(f"{self.model.name} is no embedding model")
+        return model.eval()

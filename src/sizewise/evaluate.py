@@ -1,0 +1,119 @@
+"""Candidates x tasks -> raw records, derived from stored vectors wherever that can be done."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.candidate import Candidate, Embed, Lexical, is_shape
+from sizewise.core.errors import InputError
+from sizewise.core.registry import TRANSFORMS
+from sizewise.core.rows import Rows, materialise
+from sizewise.data.task import DEPTH, Raw, Task
+from sizewise.encode.numeric import versions
+from sizewise.index.dense import DenseIndex
+from sizewise.index.lexical import BM25
+from sizewise.pipeline.bench import Bench, fit_sample
+from sizewise.store.files import digest
+from sizewise.store.vectors import text_keys
+from sizewise.transform.chain import Chain, needs_fit, unit
+
+SCORING = 1
+"""Part of every record's key. Raise it when the same vectors would give other records."""
+
+
+def applies(candidate: Candidate, task: Task) -> bool:
+    """Whether the candidate can do the task at all: lexical ranking has no vectors and no pair scores."""
+    return isinstance(candidate, Embed) or task.needs == "rankings"
+
+
+def evaluate(bench: Bench, task: Task, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Raw]]:
+    """The raw record of each candidate that the task applies to, from the store where it is known.
+
+    Candidates of one model follow each other, so that its vectors are read once.
+    Raises InputError for a shape (its weights are random: it has a cost but no quality).
+    """
+    for candidate in candidates:
+        refuse_shape(candidate)
+    apt = [candidate for candidate in candidates if applies(candidate, task)]
+    for candidate in sorted(apt, key=lambda one: str(one.model) if isinstance(one, Embed) else ""):
+        yield candidate, record(bench, task, candidate)
+
+
+def refuse_shape(candidate: Candidate) -> None:
+    """Raises InputError when the candidate's weights are random."""
+    if is_shape(candidate):
+        raise InputError(
+            f"{candidate} has random weights: its cost can be measured, its quality cannot; "
+            "give a trained model of that shape, or use sizewise cost"
+        )
+
+
+def record(bench: Bench, task: Task, candidate: Candidate) -> Raw:
+    """The raw record of one candidate on one task."""
+    key = record_key(bench, task, candidate)
+    if isinstance(candidate, Lexical):
+        return bench.store.record(key, lambda: lexical(task))
+    return bench.store.record(key, lambda: derived(bench, task, candidate))
+
+
+def record_key(bench: Bench, task: Task, candidate: Candidate) -> str:
+    """What the store files a record under: all that it depends on."""
+    about: dict[str, Any] = {"scoring": SCORING, "task": task.fingerprint, "depth": DEPTH}
+    if isinstance(candidate, Lexical):
+        return digest(about | {"lexical": candidate.method, **versions("bm25s")})
+    encoder = bench.encoder(candidate.model)
+    about["vectors"] = {
+        part.name: encoder.key(encoder.prompt(part.role, task.prompts)) for part in task.text_sets()
+    }
+    about["steps"] = [[str(step), _class_name(step.name)] for step in candidate.steps]
+    about["rescore"] = candidate.rescore
+    if needs_fit(candidate.steps):
+        about["fit"] = _fit_digest(task)
+    return digest(about)
+
+
+def lexical(task: Task) -> Raw:
+    """BM25's rankings on a task that needs rankings."""
+    texts = {part.name: part.texts for part in task.text_sets()}
+    ids, scores = BM25(texts["documents"]).search(texts["queries"], DEPTH, getattr(task, "tie_rank", None))
+    return task.records({"ids": ids, "scores": scores})
+
+
+def derived(bench: Bench, task: Task, candidate: Embed) -> Raw:
+    """The record of an embedding candidate, from stored vectors."""
+    rows = {part.name: bench.vectors(candidate.model, task, part) for part in task.text_sets()}
+    chain = bench.chain(candidate, task)
+    if task.needs == "rankings":
+        index = DenseIndex(chain, rows["documents"], candidate.rescore)
+        queries = rows["queries"].block(0, len(rows["queries"]))
+        ids, scores = index.search(queries, DEPTH, getattr(task, "tie_rank", None))
+        return task.records({"ids": ids, "scores": scores})
+    if task.needs == "pairs":
+        results: dict[str, npt.NDArray[Any]] = {"scores": pair_scores(chain, rows["first"], rows["second"])}
+        if "train_first" in rows:
+            results["train_scores"] = pair_scores(chain, rows["train_first"], rows["train_second"])
+        return task.records(results)
+    return task.records({name: unit(chain.documents(_all(part))) for name, part in rows.items()})
+
+
+def pair_scores(chain: Chain, first: Rows, second: Rows) -> npt.NDArray[np.float64]:
+    """Dot product of each pair of codes, float64 [n]: the first text as a query, the second as a document."""
+    queries, documents = chain.queries(_all(first)), chain.documents(_all(second))
+    return np.einsum("ij,ij->i", queries.astype(np.float64), documents.astype(np.float64))
+
+
+def _all(rows: Rows) -> npt.NDArray[Any]:
+    return materialise(rows).block(0, len(rows))
+
+
+def _class_name(transform: str) -> str:
+    kind = TRANSFORMS.get(transform)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@lru_cache(maxsize=64)
+def _fit_digest(task: Task) -> str:
+    return digest([[part.role, text_keys(part.texts).tobytes().hex()] for part in fit_sample(task)])

@@ -1,0 +1,42 @@
+"""A candidate's index: documents as codes, scored exactly, the best scored again with float vectors."""
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.rows import Mapped, Rows, materialise
+from sizewise.index.exact import Ids, Scores, rescore, search
+from sizewise.transform.chain import Chain, unit
+from sizewise.transform.transform import Vectors
+
+
+class DenseIndex:
+    """Documents of one fitted chain. Studies build it on stored vectors, pipelines on fresh ones: the same code.
+
+    With `rescored`, the float vectors as the encoder gave them are kept beside the codes.
+    """
+
+    def __init__(self, chain: Chain, vectors: Rows, rescored: int = 0) -> None:
+        self.chain = chain
+        self.rescored = rescored
+        self._codes = materialise(Mapped(vectors, chain.documents, chain.dimensions))
+        self._floats = materialise(Mapped(vectors, self._float, vectors.dimensions)) if rescored else None
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    @property
+    def bytes_per_vector(self) -> float:
+        """Bytes stored for each document: packed codes, and the float vectors if they are needed for rescoring."""
+        return self.chain.bytes_per_vector + (4.0 * self.chain.incoming if self.rescored else 0.0)
+
+    def search(
+        self, queries: Vectors, depth: int, tie_rank: npt.NDArray[np.int64] | None = None
+    ) -> tuple[Ids, Scores]:
+        """The best `depth` documents for query vectors float32 [q, d]; see `exact.search`."""
+        if self._floats is None:
+            return search(self.chain.queries(queries), self._codes, depth, tie_rank)
+        ids, _ = search(self.chain.queries(queries), self._codes, self.rescored, tie_rank)
+        return rescore(ids, self._float(queries), self._floats, depth)
+
+    def _float(self, vectors: Vectors) -> Vectors:
+        return unit(vectors) if self.chain.cosine else vectors

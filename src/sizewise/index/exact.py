@@ -1,0 +1,92 @@
+"""Exact search: the k largest dot products, in blocks, with ties broken as trec_eval breaks them."""
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.rows import Matrix, Rows, blocks, gather
+
+Ids = npt.NDArray[np.int32]
+Scores = npt.NDArray[np.float32]
+
+SCORE_CELLS = 8 * 2**20
+"""Scores in memory at a time."""
+NOTHING = np.iinfo(np.int64).min
+"""Sorts behind every score: no document."""
+UINT32 = np.int64(0xFFFFFFFF)
+
+
+def search(
+    queries: Matrix, documents: Rows, depth: int, tie_rank: npt.NDArray[np.int64] | None = None
+) -> tuple[Ids, Scores]:
+    """The `depth` documents with the largest dot product for each query.
+
+    queries: float32 or int8 [q, d]; documents: rows of the same width. Ties go to the document with the smaller
+    `tie_rank` int64 [n] (default: its position). Returns positions int32 [q, depth] (-1 where there are no more
+    documents) and scores float32 [q, depth], best first. Memory does not grow with the number of documents.
+
+    Integer codes are multiplied as float32, which is exact up to 2^24 (1,040 dimensions of int8).
+    """
+    count = len(documents)
+    ranks = np.arange(count) if tie_rank is None else tie_rank
+    kept = min(depth, count)
+    best = np.full((len(queries), kept), NOTHING)
+    queries = np.asarray(queries, dtype=np.float32)
+    for start, stop in blocks(documents):
+        block = np.asarray(documents.block(start, stop), dtype=np.float32).T
+        queries_at_once = max(1, SCORE_CELLS // (stop - start))
+        for first in range(0, len(queries), queries_at_once):
+            some = slice(first, first + queries_at_once)
+            keys = sortable(queries[some] @ block, ranks[start:stop])
+            best[some] = largest(np.concatenate([best[some], keys], axis=1) if start else keys, kept)
+    best = -np.sort(-best, axis=1)
+    by_rank = np.empty(count, dtype=np.int32)
+    by_rank[ranks] = np.arange(count, dtype=np.int32)
+    return padded(by_rank[UINT32 - (best & UINT32)], -1, depth), padded(scores_of(best), -np.inf, depth)
+
+
+def rescore(ids: Ids, queries: Matrix, documents: Rows, depth: int) -> tuple[Ids, Scores]:
+    """The rankings `ids`, ranked again by the dot products of `queries` and `documents` (floats).
+
+    Ties keep their order. The result [q, depth] is padded with -1 where the rankings are shorter.
+    """
+    scores = np.full(ids.shape, -np.inf, dtype=np.float32)
+    at_once = max(1, SCORE_CELLS // max(1, ids.shape[1] * documents.dimensions))
+    for start in range(0, len(ids), at_once):
+        some = ids[start : start + at_once]
+        wanted, where = np.unique(np.maximum(some, 0), return_inverse=True)
+        vectors = gather(documents, wanted.astype(np.int64))[where.reshape(some.shape)]
+        found = np.einsum("qd,qkd->qk", queries[start : start + at_once], vectors)
+        scores[start : start + at_once] = np.where(some < 0, -np.inf, found)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ids, scores = np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    return padded(ids[:, :depth], -1, depth), padded(scores[:, :depth], -np.inf, depth)
+
+
+def padded(array: Matrix, value: float, depth: int) -> Matrix:
+    """`array` [q, k] with columns of `value` added up to `depth`."""
+    return np.pad(array, ((0, 0), (0, max(0, depth - array.shape[1]))), constant_values=value)
+
+
+def sortable(scores: Scores, ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """One int64 for each score that sorts by score, then by rank, descending.
+
+    The upper half is the float's bits, made monotone; the lower half counts ranks down. So ties are broken without a
+    second sort, and a partition of plain integers finds the best.
+    """
+    bits = np.ascontiguousarray(scores + np.float32(0.0)).view(np.int32)
+    monotone = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
+    return (monotone.astype(np.int64) << 32) | (UINT32 - ranks)
+
+
+def scores_of(keys: npt.NDArray[np.int64]) -> Scores:
+    """The scores that went into `sortable`."""
+    monotone = (keys >> 32).astype(np.int32)
+    return np.ascontiguousarray(monotone ^ ((monotone >> 31) & np.int32(0x7FFFFFFF))).view(np.float32)
+
+
+def largest(keys: npt.NDArray[np.int64], kept: int) -> npt.NDArray[np.int64]:
+    """The `kept` largest of each row, unsorted."""
+    if keys.shape[1] <= kept:
+        padding = np.full((len(keys), kept - keys.shape[1]), NOTHING)
+        return np.concatenate([keys, padding], axis=1)
+    return np.partition(keys, keys.shape[1] - kept, axis=1)[:, -kept:]

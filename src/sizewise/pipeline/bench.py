@@ -1,0 +1,87 @@
+"""A bench: a store, live encoders, and somebody who wants to hear of progress. What studies and pipelines work on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sizewise.core.candidate import Embed, Model
+from sizewise.core.errors import InputError
+from sizewise.core.progress import Progress, Silent
+from sizewise.core.rows import Rows
+from sizewise.data.task import Task, TextSet
+from sizewise.encode.encoder import Encoder, Trust
+from sizewise.encode.resolve import resolve
+from sizewise.encode.stored import stored_vectors
+from sizewise.store.store import Store
+from sizewise.transform.chain import Chain, needs_fit
+from sizewise.transform.transform import Vectors
+
+FIT_TEXTS = 5_000
+"""Texts that transforms are fitted on, at most: a fixed random sample of the task's corpus or training texts."""
+
+
+@dataclass
+class Bench:
+    """Encoders are resolved once and kept; their weights load only when there is something to encode."""
+
+    store: Store
+    trust: Trust = field(default_factory=Trust)
+    progress: Progress = field(default_factory=Silent)
+    _encoders: dict[Model, Encoder] = field(default_factory=dict)
+
+    def encoder(self, model: Model) -> Encoder:
+        """The encoder of `model`. Raises InputError when there is none."""
+        if model not in self._encoders:
+            self._encoders[model] = resolve(model, self.trust)
+        return self._encoders[model]
+
+    def forget(self, model: Model) -> None:
+        """Let go of an encoder and its weights."""
+        self._encoders.pop(model, None)
+
+    def vectors(self, model: Model, task: Task, texts: TextSet) -> Rows:
+        """The vectors of one of the task's text sets, encoded where the store does not have them."""
+        encoder = self.encoder(model)
+        prompt = encoder.prompt(texts.role, task.prompts)
+        return stored_vectors(self.store, encoder, texts.texts, texts.role, prompt, self.progress)
+
+    def fit_vectors(self, model: Model, task: Task) -> Vectors:
+        """Vectors float32 [n, d] that the task's transforms are fitted on; empty when the task has no text for it."""
+        found = [self.vectors(model, task, part) for part in fit_sample(task)]
+        blocks = [rows.block(0, len(rows)) for rows in found]
+        return np.concatenate(blocks) if blocks else np.empty((0, self.encoder(model).dimensions), dtype=np.float32)
+
+    def chain(self, candidate: Embed, task: Task) -> Chain:
+        """The candidate's transforms, fitted for the task.
+
+        Raises InputError when a transform must be fitted and the task has no text that it may see.
+        """
+        encoder = self.encoder(candidate.model)
+        fitted = needs_fit(candidate.steps)
+        if fitted and not fit_sample(task):
+            raise InputError(
+                f"{candidate} must be fitted on text that is not tested, and task {task.name} ({task.path}) has none; "
+                "add training text to it, or leave such candidates out"
+            )
+        empty = np.empty((0, encoder.dimensions), dtype=np.float32)
+        sample = self.fit_vectors(candidate.model, task) if fitted else empty
+        try:
+            return Chain.fit(candidate.steps, sample, cosine=encoder.similarity == "cosine")
+        except InputError as error:
+            raise InputError(f"{candidate} on {task.name}: {error}") from None
+
+
+def fit_sample(task: Task) -> Sequence[TextSet]:
+    """At most FIT_TEXTS of the texts that the task offers for fitting: the same ones for every candidate."""
+    offered = task.fit_texts()
+    total = sum(len(part.texts) for part in offered)
+    if total <= FIT_TEXTS:
+        return [part for part in offered if len(part.texts)]
+    chosen = np.sort(np.random.default_rng(0).choice(total, FIT_TEXTS, replace=False))
+    sampled, start = [], 0
+    for part in offered:
+        mine = chosen[(chosen >= start) & (chosen < start + len(part.texts))] - start
+        sampled.append(TextSet(part.name, part.role, [part.texts[at] for at in mine]))
+        start += len(part.texts)
+    return [part for part in sampled if len(part.texts)]

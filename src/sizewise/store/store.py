@@ -1,0 +1,155 @@
+"""The store: everything that was computed once, on disk, found again by content.
+
+A folder (mode 0700) with `vectors/<encoder key>/` and `records/`. Every file is written under a temporary name and
+renamed when whole, so that a kill at any moment leaves either all of it or nothing of it. Readers and writers hold a
+shared lock on the folder; pruning takes the exclusive one.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import portalocker
+
+from sizewise.core.errors import InputError, RunError
+from sizewise.store.files import atomic, make_private
+from sizewise.store.vectors import Space
+
+Arrays = dict[str, npt.NDArray[Any]]
+TRASH = "trash-"
+
+
+def default_root() -> Path:
+    """`$SIZEWISE_STORE`, or `sizewise` in the user's cache folder."""
+    if chosen := os.environ.get("SIZEWISE_STORE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sizewise"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one encoder's vectors take."""
+
+    key: str
+    encoder: str
+    vectors: int
+    bytes: int
+    last_used: float
+    """Seconds since the epoch."""
+
+
+class Store:
+    """An open store; use it in a `with` block, which holds the shared lock."""
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        self.root = Path(root) if root is not None else default_root()
+        self._lock: Any = None
+
+    def __enter__(self) -> Self:
+        try:
+            make_private(self.root)
+        except OSError as error:
+            raise InputError(
+                f"the store {self.root} cannot be written ({error.strerror}); set SIZEWISE_STORE to another folder"
+            ) from None
+        self._lock = self._locked(portalocker.LockFlags.SHARED)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+        self._lock = None
+
+    def space(self, key: str, identity: Mapping[str, Any]) -> Space:
+        """The vectors of one encoder for one prompt."""
+        return Space.open(self.root / "vectors" / key, identity)
+
+    def record(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
+        """The arrays kept under `key` (64 hexadecimal digits), computed and kept first if there are none."""
+        found = self.find_record(key)
+        if found is None:
+            found = compute()
+            self.keep_record(key, found)
+        return found
+
+    def find_record(self, key: str) -> Arrays | None:
+        """The arrays kept under `key`, or None."""
+        try:
+            with np.load(self._record_path(key), allow_pickle=False) as file:
+                return dict(file)
+        except FileNotFoundError:
+            return None
+        except (ValueError, OSError, EOFError) as error:
+            raise RunError(f"{self._record_path(key)} cannot be read ({error}); delete it and run again") from None
+
+    def keep_record(self, key: str, arrays: Arrays) -> None:
+        """Keep `arrays` (no objects: they are never pickled) under `key`."""
+        path = self._record_path(key)
+        make_private(path.parent)
+        with atomic(path) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    def usage(self) -> list[Usage]:
+        """What each encoder's vectors take, largest first."""
+        spaces = [Space.open(path) for path in sorted(self.root.glob("vectors/*")) if path.is_dir()]
+        found = [Usage(s.path.name, s.label, s.count, folder_bytes(s.path), s.last_used) for s in spaces]
+        return sorted(found, key=lambda usage: -usage.bytes)
+
+    def record_bytes(self) -> int:
+        """What the records take."""
+        return folder_bytes(self.root / "records")
+
+    def prune(self, unused_days: float = 0.0) -> int:
+        """Delete vectors and records not used for `unused_days` days; returns the bytes freed.
+
+        Call it outside a `with` block: it takes the exclusive lock, and raises RunError while anybody uses the store.
+        """
+        if not self.root.is_dir():
+            return 0
+        with self._exclusive():
+            oldest = time.time() - unused_days * 86400
+            before = folder_bytes(self.root)
+            for path in self.root.glob("vectors/*"):
+                if Space.open(path).last_used <= oldest:
+                    path.rename(self.root / f"{TRASH}{path.name}")  # out of sight at once: a kill leaves no half space
+            for path in self.root.glob(f"{TRASH}*"):
+                shutil.rmtree(path)
+            for file in self.root.glob("records/*/*"):
+                if file.stat().st_mtime <= oldest:
+                    file.unlink()
+            return before - folder_bytes(self.root)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        try:
+            lock = self._locked(portalocker.LockFlags.EXCLUSIVE)
+        except portalocker.exceptions.LockException:
+            raise RunError(f"the store {self.root} is in use by a running study; prune it when that has ended") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _locked(self, kind: portalocker.LockFlags) -> Any:
+        wait = 60.0 if kind == portalocker.LockFlags.SHARED else 0.5
+        flags = kind | portalocker.LockFlags.NON_BLOCKING
+        lock = portalocker.Lock(self.root / "lock", mode="a", flags=flags, timeout=wait)
+        lock.acquire()
+        return lock
+
+    def _record_path(self, key: str) -> Path:
+        return self.root / "records" / key[:2] / f"{key}.npz"
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,160 @@
+"""STUDY.toml: read, checked, every key known."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from sizewise.core.errors import InputError
+from sizewise.cost.price import Prices
+from sizewise.decide.terms import DEFAULT_MARGIN
+from sizewise.encode.encoder import Trust
+from sizewise.study.space import Space
+
+
+@dataclass(frozen=True)
+class TaskRef:
+    """Where a task is and what the study says about it."""
+
+    path: Path
+    margin: float | None = None
+    protocol: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """What a study file says; relative paths are relative to the file."""
+
+    name: str
+    tasks: tuple[TaskRef, ...]
+    candidates: tuple[str, ...]
+    space: Space = field(default_factory=Space)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    margin: float = DEFAULT_MARGIN
+    minimise: str | None = None
+    confirm: float = 0.0
+    prices: Prices = field(default_factory=Prices)
+    trust: Trust = field(default_factory=Trust)
+    threads: int | None = None
+
+
+def read_config(path: Path) -> StudyConfig:
+    """The study in the file `path`. Raises InputError naming the file and the key that is wrong."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no study file {path}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; give a STUDY.toml, or a task with --task") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: {error}") from None
+    return _Reader(path).config(found)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    path: Path
+
+    def config(self, found: Mapping[str, Any]) -> StudyConfig:
+        known = ("name", "tasks", "candidates", "space", "limits", "decide", "prices", "trust", "threads")
+        self.keys("", found, known)
+        decide = self.table(found, "decide", ("margin", "minimise", "confirm"))
+        space = self.table(found, "space", tuple(one.name for one in fields(Space)))
+        prices = self.table(found, "prices", tuple(one.name for one in fields(Prices)))
+        trust = self.table(found, "trust", tuple(one.name for one in fields(Trust)))
+        candidates = found.get("candidates", ())
+        return StudyConfig(
+            name=self.typed(found, "name", str, self.path.stem),
+            tasks=tuple(self.task(one) for one in self.listed(found, "tasks")),
+            candidates=(candidates,) if isinstance(candidates, str) else self.strings(found, "candidates"),
+            space=Space(
+                self.wholes(space, "space.dimensions"), self.wholes(space, "space.pca"), self.strings(space, "space.vectors")
+            ),
+            limits=self.numbers(found, "limits"),
+            margin=self.number(decide, "decide.margin", DEFAULT_MARGIN),
+            minimise=self.typed(decide, "decide.minimise", str, None),
+            confirm=self.share(decide, "decide.confirm"),
+            prices=Prices(**{key: self.number(prices, f"prices.{key}", 0.0) for key in prices}),  # type: ignore[arg-type]
+            trust=Trust(
+                frozenset(self.strings(trust, "trust.remote_code")), frozenset(self.strings(trust, "trust.pickled"))
+            ),
+            threads=self.typed(found, "threads", int, None),
+        )
+
+    def task(self, found: Any) -> TaskRef:
+        if isinstance(found, str):
+            found = {"path": found}
+        if not isinstance(found, dict) or not isinstance(found.get("path"), str):
+            raise self.error("tasks", 'each task is a path or a table like { path = "./data/support", margin = 0.5 }')
+        self.keys("tasks", found, ("path", "margin", "protocol", "name"))
+        margin = self.number(found, "tasks.margin", 0.0) if "margin" in found else None
+        return TaskRef(
+            self.path.parent / found["path"],
+            margin,
+            self.typed(found, "tasks.protocol", str, None),
+            self.typed(found, "tasks.name", str, None),
+        )
+
+    def table(self, found: Mapping[str, Any], key: str, known: Sequence[str]) -> Mapping[str, Any]:
+        table = found.get(key, {})
+        if not isinstance(table, dict):
+            raise self.error(key, "must be a table")
+        self.keys(key, table, known)
+        return table
+
+    def keys(self, where: str, found: Mapping[str, Any], known: Sequence[str]) -> None:
+        for key in found:
+            if key not in known:
+                close = get_close_matches(key, known, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+                raise self.error(f"{where}.{key}".lstrip("."), f"is not known; {hint}")
+
+    def typed(self, found: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
+        value = found.get(key.rpartition(".")[2], default)
+        if value is not default and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise self.error(key, f"must be a {'whole number' if kind is int else 'text'}, not {value!r}")
+        return value
+
+    def number(self, found: Mapping[str, Any], key: str, default: float) -> float:
+        value = found.get(key.rpartition(".")[2], default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(key, f"must be a number, not {value!r}")
+        return value
+
+    def share(self, found: Mapping[str, Any], key: str) -> float:
+        value = self.number(found, key, 0.0)
+        if not 0 <= value < 1:
+            raise self.error(key, f"must be a share from 0 to below 1, not {value}")
+        return value
+
+    def numbers(self, found: Mapping[str, Any], key: str) -> dict[str, float]:
+        table = found.get(key, {})
+        if not isinstance(table, dict):
+            raise self.error(key, "must be a table")
+        return {name: self.number(table, f"{key}.{name}", 0.0) for name in table}
+
+    def listed(self, found: Mapping[str, Any], key: str) -> list[Any]:
+        value = found.get(key.rpartition(".")[2], [])
+        if not isinstance(value, list):
+            raise self.error(key, f"must be a list, not {value!r}")
+        return value
+
+    def strings(self, found: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        values = self.listed(found, key)
+        if not all(isinstance(value, str) for value in values):
+            raise self.error(key, "must be a list of texts")
+        return tuple(values)
+
+    def wholes(self, found: Mapping[str, Any], key: str) -> tuple[int, ...]:
+        values = self.listed(found, key)
+        if not all(isinstance(value, int) and not isinstance(value, bool) and value > 0 for value in values):
+            raise self.error(key, "must be a list of whole numbers above zero")
+        return tuple(values)
+
+    def error(self, key: str, problem: str) -> InputError:
+        return InputError(f"{self.path}: {key} {problem}")

@@ -1,0 +1,187 @@
+"""Cost within a study: encoders are measured, candidates composed from parts, finalists measured again end to end."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from sizewise.core.candidate import Candidate, Embed
+from sizewise.core.grammar import parse
+from sizewise.core.progress import Progress
+from sizewise.core.rows import InMemory, Rows
+from sizewise.cost.figures import MEGA, Figures
+from sizewise.cost.measure import Measured, Plan, measure
+from sizewise.cost.price import Prices, priced
+from sizewise.data.task import Task, TextSet
+from sizewise.decide.evidence import Evidence
+from sizewise.decide.recommend import board, choose
+from sizewise.decide.terms import Terms
+from sizewise.index.dense import DenseIndex
+from sizewise.pipeline.bench import Bench
+from sizewise.store.files import digest, write_json
+from sizewise.transform.chain import Chain
+
+SEARCHES = 30
+"""Single queries timed on each candidate's index."""
+FINALISTS = 3
+"""Candidates measured end to end: the recommended one and its runners-up."""
+
+
+def measured(subjects: Sequence[Candidate], plan: Plan, path: Path, progress: Progress) -> Measured:
+    """Figures of `subjects`; those that the file `path` has from the same plan are not measured again."""
+    key = digest([plan.threads, plan.rounds, plan.pipelines, plan.sample.single, plan.sample.bulk, plan.task])
+    kept: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {}
+    if kept.get("plan") != key:
+        kept = {"plan": key, "figures": {}, "drift": [[0.0, 0.0]]}
+    missing = [one for one in subjects if str(one) not in kept["figures"]]
+    if missing:
+        found = measure(missing, plan, progress)
+        kept["figures"] |= {str(one): figures.to_json() for one, figures in found.figures.items()}
+        kept["drift"].append([found.latency_drift, found.throughput_drift])
+        write_json(path, kept)
+    latency, throughput = np.max(np.array(kept["drift"]), axis=0)
+    figures = {one: Figures.from_json(kept["figures"][str(one)]) for one in subjects}
+    return Measured(figures, float(latency), float(throughput))
+
+
+def largest_search(tasks: Sequence[Task]) -> tuple[Task, TextSet] | None:
+    """The task with the most documents to search, and its documents; None when no task searches."""
+    searched = [(task, part) for task in tasks for part in task.text_sets() if part.name == "documents"]
+    return max(searched, key=lambda one: len(one[1].texts), default=None)
+
+
+def documents_of(tasks: Sequence[Task]) -> int:
+    """How many documents are stored, unless the user's prices say otherwise: those of the largest corpus."""
+    search = largest_search(tasks)
+    return len(search[1].texts) if search else max(len(part.texts) for task in tasks for part in task.text_sets())
+
+
+def composed(
+    candidates: Sequence[Candidate], tasks: Sequence[Task], found: Measured, bench: Bench, prices: Prices
+) -> dict[Candidate, Figures]:
+    """Figures of every candidate: its encoder's, plus the search of its own index, timed here on stored vectors.
+
+    Percentiles are added up, which is a little more than the percentile of the sum. Labelled `composed`.
+    """
+    search = largest_search(tasks)
+    documents = documents_of(tasks)
+    result: dict[Candidate, Figures] = {}
+    for candidate in candidates:
+        figures = found.figures.get(candidate.plain if isinstance(candidate, Embed) else candidate, Figures())
+        if isinstance(candidate, Embed):
+            figures = _with_index(candidate, figures, bench, tasks[0] if search is None else search[0], search)
+        elif figures.peak_memory_mb is not None:
+            figures = replace(figures, memory_mb=figures.peak_memory_mb, bytes_per_vector=0.0)
+        result[candidate] = priced(figures, prices, documents)
+    return result
+
+
+def finalists(
+    evidence: Evidence, terms: Terms, tasks: Sequence[Task], plan: Plan, path: Path, prices: Prices, progress: Progress
+) -> dict[str, Figures]:
+    """The recommended candidate and its runners-up, measured again end to end: query to ranking in a fresh process.
+
+    Empty when no task searches: then an encoder's own figures are already those of the whole pipeline.
+    """
+    search = largest_search(tasks)
+    names = runners_up(evidence, terms)
+    if search is None or not names:
+        return {}
+    again = measured([parse(name) for name in names], replace(plan, pipelines=True), path, progress)
+    result = {}
+    for candidate, figures in again.figures.items():
+        before = evidence.figures[str(candidate)]
+        whole = replace(
+            before,
+            mean_ms=figures.mean_ms,
+            p50_ms=figures.p50_ms,
+            p95_ms=figures.p95_ms,
+            p99_ms=figures.p99_ms,
+            load_s=figures.load_s,
+            memory_mb=figures.peak_memory_mb,
+            latency_samples=figures.latency_samples,
+            source="measured",
+        )
+        result[str(candidate)] = priced(whole, prices, len(search[1].texts))
+    return result
+
+
+def runners_up(evidence: Evidence, terms: Terms) -> list[str]:
+    """The chosen candidate, the one that loses least, and the cheapest others that would do; at most FINALISTS."""
+    choice = choose(evidence, terms)
+    if choice.candidate is None:
+        return []
+    found = board(evidence, terms)
+    enough = found.worst_bound < 1.0 if choice.verdict == "proven" else found.worst_loss < 1.0
+    others = [found.names[at] for at in np.argsort(found.costs, kind="stable") if enough[at]]
+    best = found.names[int(found.worst_loss.argmin())]
+    return list(dict.fromkeys([choice.candidate, best, *choice.tied, *others]))[:FINALISTS]
+
+
+def _with_index(
+    candidate: Embed, figures: Figures, bench: Bench, task: Task, search: tuple[Task, TextSet] | None
+) -> Figures:
+    if search is None:
+        chain = _chain(candidate, bench, task)
+        per_vector = chain.bytes_per_vector + (4.0 * chain.incoming if candidate.rescore else 0.0)
+        return replace(figures, bytes_per_vector=per_vector, memory_mb=figures.peak_memory_mb)
+    index, queries = _index(candidate, bench, task, search[1])
+    megabytes = index.bytes_per_vector * len(index) / MEGA
+    figures = replace(
+        figures,
+        bytes_per_vector=index.bytes_per_vector,
+        memory_mb=None if figures.peak_memory_mb is None else figures.peak_memory_mb + megabytes,
+    )
+    if figures.mean_ms is None:
+        return figures
+    times = _search_times(index, queries)
+    p50, p95, p99 = np.percentile(times, [50, 95, 99])
+    return replace(
+        figures,
+        mean_ms=figures.mean_ms + float(np.mean(times)),
+        p50_ms=(figures.p50_ms or 0.0) + float(p50),
+        p95_ms=(figures.p95_ms or 0.0) + float(p95),
+        p99_ms=(figures.p99_ms or 0.0) + float(p99),
+        source="composed",
+    )
+
+
+def _index(candidate: Embed, bench: Bench, task: Task, documents: TextSet) -> tuple[DenseIndex, Rows]:
+    """The candidate's index of the task's documents. A shape's vectors are made up: only their size matters here."""
+    chain = _chain(candidate, bench, task)
+    if candidate.model.is_shape:
+        made_up = np.random.default_rng(0).standard_normal((len(documents.texts), chain.incoming), dtype=np.float32)
+        return DenseIndex(chain, InMemory(made_up), candidate.rescore), InMemory(made_up)
+    queries = next(part for part in task.text_sets() if part.name == "queries")
+    index = DenseIndex(chain, bench.vectors(candidate.model, task, documents), candidate.rescore)
+    return index, bench.vectors(candidate.model, task, queries)
+
+
+def _chain(candidate: Embed, bench: Bench, task: Task) -> Chain:
+    if not candidate.model.is_shape:
+        return bench.chain(candidate, task)
+    made_up = np.random.default_rng(0).standard_normal((1024, bench.encoder(candidate.model).dimensions), dtype=np.float32)
+    return Chain.fit(candidate.steps, made_up, cosine=True)
+
+
+def _search_times(index: DenseIndex, queries: Rows) -> list[float]:
+    """Milliseconds of single queries, the first one not counted."""
+    vectors = queries.block(0, min(len(queries), SEARCHES))
+    times = []
+    for row in range(-1, len(vectors)):
+        started = time.perf_counter()
+        index.search(vectors[max(row, 0)][None, :], 10)
+        times.append((time.perf_counter() - started) * 1e3)
+    return times[1:]
+
+
+def baseline_task(tasks: Sequence[Task]) -> Mapping[str, Any] | None:
+    """What a worker needs to load the task whose documents are searched."""
+    search = largest_search(tasks)
+    return None if search is None else {"path": search[0].path, "protocol": None}
+
+

@@ -1,0 +1,179 @@
+"""A finished run on disk: raw records, matrices, and the decision, which can be taken again without running a model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import portalocker
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sizewise.core.candidate import Candidate
+from sizewise.core.errors import InputError
+from sizewise.cost.price import Prices, priced
+from sizewise.data.task import Raw, Task
+from sizewise.decide.evidence import Evidence
+from sizewise.decide.recommendation import Recommendation, decide
+from sizewise.decide.terms import Terms
+from sizewise.store.files import atomic, write_json
+
+SCHEMA = 1
+
+RECORDS = pa.schema(
+    [
+        ("candidate", pa.dictionary(pa.int32(), pa.string())),
+        ("task", pa.dictionary(pa.int32(), pa.string())),
+        ("unit", pa.string()),
+        ("group", pa.int64()),
+        ("slice", pa.string()),
+        ("value", pa.float64()),
+        ("score", pa.float64()),
+        ("ids", pa.list_(pa.string())),
+        ("scores", pa.list_(pa.float32())),
+        ("labels", pa.list_(pa.string())),
+        ("clusters", pa.list_(pa.int32())),
+    ]
+)
+"""records.parquet: one row a candidate, task and unit; columns that a kind of task has no use for are null."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run lives."""
+
+    path: Path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder and keep others out of it. Raises InputError when it cannot be written or is in use."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = portalocker.Lock(self.path / ".lock", mode="a", timeout=0.5)
+            lock.acquire()
+        except OSError as error:
+            raise InputError(f"the run folder {self.path} cannot be written ({error.strerror}); choose another --out") from None
+        except portalocker.exceptions.LockException:
+            raise InputError(f"another process is running a study in {self.path}; wait for it or choose another --out") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: what was measured and the terms it was decided under."""
+
+    folder: Path
+    evidence: Evidence
+    terms: Terms
+    about: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "Run":
+        """Read a run. Raises InputError when `folder` holds no finished one."""
+        path = Path(folder)
+        try:
+            about = orjson.loads((path / "run.json").read_bytes())
+        except FileNotFoundError:
+            raise InputError(f"{path} holds no finished run: there is no run.json; run the study first") from None
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise InputError(f"{path / 'run.json'} cannot be read ({error}); run the study again") from None
+        if about.get("schema") != SCHEMA:
+            raise InputError(f"{path / 'run.json'} has schema {about.get('schema')}, and this version reads {SCHEMA}")
+        try:
+            evidence = Evidence.load(about["evidence"], path / "matrices.npz")
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path / 'matrices.npz'} does not belong to run.json ({error}); run the study again") from None
+        return cls(path, evidence, Terms(**about["terms"]), about)
+
+    @classmethod
+    def write(
+        cls,
+        folder: RunFolder,
+        evidence: Evidence,
+        terms: Terms,
+        about: Mapping[str, Any],
+        tasks: Sequence[Task],
+        candidates: Sequence[Candidate],
+        raws: Mapping[str, Mapping[Candidate, Raw]],
+        references: Mapping[str, Raw | None],
+    ) -> "Run":
+        """Write everything; run.json last, since it says that the run is finished."""
+        write_records(folder.path / "records.parquet", tasks, candidates, raws, references)
+        with atomic(folder.path / "matrices.npz") as file:
+            evidence.save_matrices(file)
+        found = {"schema": SCHEMA, **about, "terms": asdict(terms), "evidence": evidence.to_json()}
+        write_json(folder.path / "run.json", found)
+        run = cls.load(folder.path)
+        write_json(folder.path / "recommendation.json", run.recommend().to_json())
+        return run
+
+    def recommend(self, **changed: Any) -> Recommendation:
+        """Decide under the run's terms with changes: `minimise`, `margin`, `margins`, or any limit (`p95_ms=20`).
+
+        A limit of None lifts it. Raises InputError for a name that is no cost.
+        """
+        return decide(self.evidence, changed_terms(self.terms, changed))
+
+    def repriced(self, **changed: float) -> "Run":
+        """The same run at other prices."""
+        prices = Prices(**({**self.about["prices"]} | changed))
+        documents = int(self.about["documents"])
+        figures = {name: priced(found, prices, documents) for name, found in self.evidence.figures.items()}
+        return Run(self.folder, self.evidence.with_figures(figures), self.terms, {**self.about, "prices": asdict(prices)})
+
+
+def changed_terms(terms: Terms, changed: Mapping[str, Any]) -> Terms:
+    """`terms` with changes by name; what is no field of `Terms` is a limit."""
+    known = {name: changed[name] for name in ("minimise", "margin", "margins") if changed.get(name) is not None}
+    limits = dict(terms.limits)
+    for name, limit in changed.items():
+        if name in ("minimise", "margin", "margins"):
+            continue
+        if limit is None:
+            limits.pop(name, None)
+        else:
+            limits[name] = limit
+    return Terms(**({"minimise": terms.minimise, "margin": terms.margin, "margins": terms.margins} | known), limits=limits)
+
+
+def write_records(
+    path: Path,
+    tasks: Sequence[Task],
+    candidates: Sequence[Candidate],
+    raws: Mapping[str, Mapping[Candidate, Raw]],
+    references: Mapping[str, Raw | None],
+) -> None:
+    """records.parquet, a row group for each candidate and task, so that memory stays that of one."""
+    with atomic(path) as file, pq.ParquetWriter(file, RECORDS, compression="zstd") as writer:
+        for task in tasks:
+            for candidate in candidates:
+                if (raw := raws[task.name].get(candidate)) is not None:
+                    writer.write_table(_table(task, candidate, raw, references[task.name]))
+
+
+def _table(task: Task, candidate: Candidate, raw: Raw, reference: Raw | None) -> pa.Table:
+    count = len(task.units)
+    first = pa.array(np.zeros(count, dtype=np.int32))
+    columns: dict[str, Any] = {
+        "candidate": pa.DictionaryArray.from_arrays(first, [str(candidate)]),
+        "task": pa.DictionaryArray.from_arrays(first, [task.name]),
+        "unit": pa.array(task.units.ids, pa.string()),
+        "group": None if task.units.groups is None else pa.array(task.units.groups, pa.int64()),
+        "slice": None if task.units.slices is None else pa.array(task.units.slices, pa.string()),
+        "value": task.unit_values(raw, reference),
+        **task.columns(raw),
+    }
+    return pa.Table.from_arrays([_column(columns.get(one.name), one.type, count) for one in RECORDS], schema=RECORDS)
+
+
+def _column(found: Any, kind: pa.DataType, count: int) -> pa.Array:
+    """`found` as an Arrow array of the schema's type; nulls where the task has no such column."""
+    if found is None:
+        return pa.nulls(count, kind)
+    return (found if isinstance(found, pa.Array) else pa.array(found)).cast(kind)

@@ -1,0 +1,295 @@
+"""The main job: tasks x candidates x limits -> a run, resumable at any moment."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sizewise.core.candidate import Candidate, Embed, is_shape
+from sizewise.core.environment import environment
+from sizewise.core.errors import InputError
+from sizewise.core.grammar import parse
+from sizewise.core.progress import Progress, Silent
+from sizewise.cost.figures import Figures
+from sizewise.cost.measure import Plan, default_threads
+from sizewise.cost.price import Prices
+from sizewise.cost.sample import sample
+from sizewise.data.load import load_task
+from sizewise.data.task import Raw, Task
+from sizewise.decide.evidence import Compared, Evidence, TaskFacts, compare
+from sizewise.decide.recommend import choose
+from sizewise.decide.terms import DEFAULT_MARGIN, Terms
+from sizewise.encode.encoder import Trust
+from sizewise.evaluate import evaluate, record
+from sizewise.pipeline.bench import Bench, fit_sample
+from sizewise.store.store import Store
+from sizewise.study.config import StudyConfig
+from sizewise.study.costing import baseline_task, composed, documents_of, finalists, measured
+from sizewise.study.run import Run, RunFolder
+from sizewise.study.space import BASELINE, Space, distinct_models, expand
+from sizewise.study.truncation import truncation
+from sizewise.transform.chain import check_steps, needs_fit
+
+
+@dataclass
+class Study:
+    """Tasks and candidates, and the terms of the decision. `Study(tasks, candidates).run().recommend(p95_ms=20)`.
+
+    `tasks` are folders or loaded tasks, `candidates` strings or candidates; the bm25 baseline is always added.
+    `minimise` is by default the monthly cost where there are prices, and else the 95th percentile of latency.
+    Raises InputError for anything that can be known to be wrong before work begins.
+    """
+
+    tasks: Sequence[Task | Path | str]
+    candidates: Sequence[Candidate | str]
+    name: str = "study"
+    space: Space = field(default_factory=Space)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    margin: float = DEFAULT_MARGIN
+    minimise: str | None = None
+    prices: Prices = field(default_factory=Prices)
+    trust: Trust = field(default_factory=Trust)
+    threads: int | None = None
+    store: Path | None = None
+    progress: Progress = field(default_factory=Silent)
+
+    @classmethod
+    def from_config(cls, config: StudyConfig, progress: Progress | None = None) -> "Study":
+        """The study that a STUDY.toml describes."""
+        tasks: list[Task | Path | str] = []
+        for reference in config.tasks:
+            task = load_task(reference.path, protocol=reference.protocol, name=reference.name)
+            tasks.append(task if reference.margin is None else replace(task, margin=reference.margin))
+        return cls(
+            tasks,
+            config.candidates,
+            name=config.name,
+            space=config.space,
+            limits=config.limits,
+            margin=config.margin,
+            minimise=config.minimise,
+            prices=config.prices,
+            trust=config.trust,
+            threads=config.threads,
+            progress=progress or Silent(),
+        )
+
+    @property
+    def terms(self) -> Terms:
+        """Limits, margins and what to minimise."""
+        default = "p95_ms" if self.prices.price_per_hour is None else "monthly_cost"
+        return Terms(self.minimise or default, dict(self.limits), self.margin)
+
+    def run(self, out: Path | str | None = None) -> Run:
+        """Do whatever is not done yet and decide. The run folder is `out`, or runs/NAME.
+
+        Interrupted at any moment, the same call goes on where it stopped: finished encodes and records are in the
+        store, finished cost measurements in the run folder.
+        """
+        terms = self.terms
+        folder = RunFolder(Path(out) if out is not None else Path("runs") / self.name)
+        with folder.locked(), Store(self.store) as store:
+            bench = Bench(store, self.trust, self.progress)
+            work = Work.prepare(self, bench)
+            clock = Clock()
+            with clock("encode"):
+                work.encode()
+            with clock("score"):
+                raws = work.records()
+            with clock("cost"):
+                plan = work.cost_plan(store)
+                found = measured(work.cost_subjects(), plan, folder.path / "cost.json", self.progress)
+                figures = composed(work.candidates, work.tasks, found, bench, self.prices)
+            with clock("compare"):
+                references = {task.name: work.reference(task) for task in work.tasks}
+                compared = work.compare(raws, references)
+            evidence = Evidence(
+                tuple(facts(task) for task in work.tasks),
+                tuple(str(one) for one in work.scored),
+                tuple(compared),
+                {str(one): figures[one] for one in work.candidates},
+                found.latency_drift,
+                found.throughput_drift,
+            )
+            with clock("finalists"):
+                again = finalists(
+                    evidence, terms, work.tasks, plan, folder.path / "finalists.json", self.prices, self.progress
+                )
+            evidence = evidence.with_figures(again)
+            about = {
+                "name": self.name,
+                "environment": environment(plan.threads),
+                "cost_texts": plan.sample.about,
+                "prices": asdict(self.prices),
+                "documents": documents_of(work.tasks),
+                "seconds": clock.seconds,
+                "truncation": [truncation(bench, task, model) for task in work.tasks for model in work.encoders],
+            }
+            return Run.write(folder, evidence, terms, about, work.tasks, work.scored, raws, references)
+
+    def plan(self) -> "Outline":
+        """What `run` would do, without doing it: nothing is encoded or measured."""
+        with Store(self.store) as store:
+            return Work.prepare(self, Bench(store, self.trust, self.progress)).outline()
+
+
+@dataclass
+class Clock:
+    """Seconds by phase."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[phase] = round(time.perf_counter() - started, 2)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a run would do."""
+
+    tasks: tuple[str, ...]
+    candidates: tuple[str, ...]
+    encodes: tuple[tuple[str, str, int, int], ...]
+    """Model, task, texts to encode, texts in the store already."""
+
+
+@dataclass
+class Work:
+    """A study with its tasks loaded and its candidates checked."""
+
+    bench: Bench
+    tasks: list[Task]
+    candidates: tuple[Candidate, ...]
+    threads: int
+
+    @classmethod
+    def prepare(cls, study: Study, bench: Bench) -> "Work":
+        tasks = [task if isinstance(task, Task) else load_task(task) for task in study.tasks]
+        if not tasks:
+            raise InputError("a study needs at least one task: a folder with data, given as tasks = [...] or --task")
+        names = [task.name for task in tasks]
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise InputError(f"two tasks are called {repeated.pop()!r}; give one a name in its task.toml or the study file")
+
+        def dimensions_of(candidate: Embed) -> int:
+            return bench.encoder(candidate.model).dimensions
+
+        candidates = expand([str(one) for one in study.candidates], study.space, dimensions_of)
+        work = cls(bench, tasks, candidates, study.threads or default_threads())
+        work.check()
+        return work
+
+    @property
+    def scored(self) -> list[Candidate]:
+        """Those that have quality: not shapes."""
+        return [one for one in self.candidates if not is_shape(one)]
+
+    @property
+    def encoders(self) -> list[Embed]:
+        """One plain candidate for each model that has quality."""
+        return distinct_models(self.scored)
+
+    def check(self) -> None:
+        """Everything about the candidates that can be wrong, before the first text is encoded."""
+        for candidate in self.candidates:
+            if not isinstance(candidate, Embed):
+                continue
+            try:
+                check_steps(candidate.steps, self.bench.encoder(candidate.model).dimensions)
+            except InputError as error:
+                raise InputError(f"{candidate}: {error}") from None
+            for task in self.tasks:
+                if needs_fit(candidate.steps) and not fit_sample(task):
+                    self.bench.chain(candidate, task)  # says what is missing
+
+    def encode(self) -> None:
+        """All vectors that the candidates need, model by model, so that one model's weights are in memory at a time."""
+        for plain in self.encoders:
+            fitted = any(needs_fit(one.steps) for one in self.scored if isinstance(one, Embed) and one.model == plain.model)
+            for task in self.tasks:
+                for part in task.text_sets():
+                    self.bench.vectors(plain.model, task, part)
+                if fitted:
+                    self.bench.fit_vectors(plain.model, task)
+            self.bench.forget(plain.model)
+
+    def records(self) -> dict[str, dict[Candidate, Raw]]:
+        """Raw records by task name and candidate."""
+        bar = self.bench.progress.bar("score", float(len(self.tasks) * len(self.scored)))
+        found: dict[str, dict[Candidate, Raw]] = {}
+        try:
+            for task in self.tasks:
+                found[task.name] = {}
+                for candidate, raw in evaluate(self.bench, task, self.scored):
+                    found[task.name][candidate] = raw
+                    bar.advance(1)
+        finally:
+            bar.close()
+        return found
+
+    def compare(
+        self, raws: Mapping[str, Mapping[Candidate, Raw]], references: Mapping[str, Raw | None]
+    ) -> list[Compared]:
+        """All candidates on every task."""
+        bar = self.bench.progress.bar("compare", float(len(self.tasks)))
+        found = []
+        for task in self.tasks:
+            known = [raws[task.name].get(candidate) for candidate in self.scored]
+            found.append(compare(task, known, references[task.name]))
+            bar.advance(1)
+        bar.close()
+        return found
+
+    def reference(self, task: Task) -> Raw | None:
+        """The record that a fidelity task compares with: of the candidate it names, else of the first encoder."""
+        if task.is_quality:
+            return None
+        named = getattr(task, "reference", None)
+        if named is None and not self.encoders:
+            raise InputError(f"task {task.name} compares with a reference candidate; name one in its task.toml")
+        return record(self.bench, task, parse(named) if named else self.encoders[0])
+
+    def cost_subjects(self) -> list[Candidate]:
+        """What is measured in a process of its own: every encoder once, shapes too, and the baseline."""
+        searched = any(task.needs == "rankings" for task in self.tasks)
+        return [*distinct_models(self.candidates), *([BASELINE] if searched else [])]
+
+    def cost_plan(self, store: Store) -> Plan:
+        """On which texts and with how many threads."""
+        task = baseline_task(self.tasks)
+        return Plan(sample(self.tasks), self.threads, task=task, store=store.root, trust=self.bench.trust)
+
+    def outline(self) -> Outline:
+        from sizewise.encode.stored import missing_texts
+
+        encodes = []
+        for plain in self.encoders:
+            encoder = self.bench.encoder(plain.model)
+            for task in self.tasks:
+                counts = [0, 0]
+                for part in task.text_sets():
+                    missing = missing_texts(self.bench.store, encoder, part.texts, encoder.prompt(part.role, task.prompts))
+                    counts[0] += len(missing)
+                    counts[1] += len(set(part.texts)) - len(missing)
+                encodes.append((str(plain), task.name, counts[0], counts[1]))
+        names = tuple(str(one) for one in self.candidates)
+        return Outline(tuple(task.name for task in self.tasks), names, tuple(encodes))
+
+
+def facts(task: Task) -> TaskFacts:
+    """What a decision needs to know of a task."""
+    return TaskFacts(
+        name=task.name,
+        kind=task.kind,
+        metric=task.metric,
+        units=len(task.units),
+        groups=task.units.group_count,
+        is_quality=task.is_quality,
+        margin=task.margin,
+        notes=tuple(task.notes),
+    )

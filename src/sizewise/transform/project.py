@@ -1,0 +1,103 @@
+"""Fewer dimensions: truncation and principal components."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.errors import InputError
+from sizewise.transform.transform import Transform, Vectors
+
+
+class Projection(Transform):
+    """A transform whose value is the number of dimensions to keep."""
+
+    @classmethod
+    def check(cls, value: int | None, dimensions: int) -> None:
+        if value is None:
+            raise InputError("needs the number of dimensions to keep, as in truncate=128")
+        if not 1 <= value <= dimensions:
+            raise InputError(f"keeps {value} dimensions, and the vectors have {dimensions}")
+
+
+@dataclass(frozen=True)
+class Truncate(Projection):
+    """Keep the first dimensions (what Matryoshka-trained models are made for; Kusupati et al. 2022)."""
+
+    needs_fit = False
+    kept: int
+
+    @classmethod
+    def fit(cls, vectors: Vectors, value: int | None) -> Self:
+        return cls(value or vectors.shape[1])
+
+    def apply(self, vectors: Vectors) -> Vectors:
+        return vectors[:, : self.kept]
+
+    def dimensions(self, incoming: int) -> int:  # noqa: ARG002
+        return self.kept
+
+
+@dataclass(frozen=True)
+class PCA(Projection):
+    """Project on the directions of largest variance around the mean (Pearson 1901; Jolliffe 2002).
+
+    The mean is only used to find the directions, and is not subtracted from vectors: subtracting it would change
+    cosines even where no dimension is dropped.
+    """
+
+    axes: Vectors
+    """float32 [d, kept], orthonormal columns (scaled by 1/standard deviation when whitening)."""
+
+    @classmethod
+    def fit(cls, vectors: Vectors, value: int | None) -> Self:
+        _, axes = principal_axes(vectors, value or vectors.shape[1])
+        return cls(axes.astype(np.float32))
+
+    def apply(self, vectors: Vectors) -> Vectors:
+        return vectors @ self.axes
+
+    def dimensions(self, incoming: int) -> int:  # noqa: ARG002
+        return int(self.axes.shape[1])
+
+    def parameters(self) -> dict[str, npt.NDArray[Any]]:
+        return {"axes": self.axes}
+
+
+@dataclass(frozen=True)
+class Whiten(PCA):
+    """Centre, project on principal components and scale each to unit variance (Su et al. 2021, BERT-whitening)."""
+
+    mean: Vectors
+    """float32 [d]."""
+
+    @classmethod
+    def fit(cls, vectors: Vectors, value: int | None) -> Self:
+        variances, axes = principal_axes(vectors, value or vectors.shape[1])
+        scale = 1.0 / np.sqrt(np.maximum(variances, 1e-12 * variances[0]))
+        return cls((axes * scale).astype(np.float32), vectors.mean(axis=0, dtype=np.float64).astype(np.float32))
+
+    def apply(self, vectors: Vectors) -> Vectors:
+        return (vectors - self.mean) @ self.axes
+
+    def parameters(self) -> dict[str, npt.NDArray[Any]]:
+        return {"axes": self.axes, "mean": self.mean}
+
+
+def principal_axes(vectors: Vectors, kept: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Variances [kept] and orthonormal axes [d, kept] of `vectors`, largest variance first.
+
+    The sign of each axis is fixed (largest entry positive), so that the same data give the same axes everywhere.
+    Raises InputError when there are fewer vectors than dimensions to keep.
+    """
+    if len(vectors) <= kept:
+        raise InputError(
+            f"keeping {kept} principal components needs more than {kept} texts to fit on, and there are {len(vectors)}; "
+            "keep fewer or add corpus or training text"
+        )
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+    variances, axes = np.linalg.eigh(centred.T @ centred / (len(vectors) - 1))
+    axes = axes[:, ::-1][:, :kept]
+    largest = axes[np.abs(axes).argmax(axis=0), np.arange(kept)]
+    return variances[::-1][:kept], axes * np.where(largest < 0, -1.0, 1.0)

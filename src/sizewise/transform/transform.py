@@ -1,0 +1,54 @@
+"""What a transform is: vectors -> vectors, fitted on corpus or training vectors, never on test units."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.errors import InputError
+
+Vectors = npt.NDArray[np.float32]
+Codes = npt.NDArray[Any]
+"""What is stored and scored: float32 or int8. Scores are always dot products of codes."""
+
+
+class Transform(ABC):
+    """One step of a candidate. Third parties register theirs in the entry point group `sizewise.transforms`."""
+
+    needs_fit: ClassVar[bool] = True
+    """Whether `fit` looks at the vectors' values; if not, a task without training text can use it too."""
+    is_quantiser: ClassVar[bool] = False
+    """A quantiser comes last: what it returns are codes, not vectors that another transform could take."""
+
+    @classmethod
+    def check(cls, value: int | None, dimensions: int) -> None:
+        """Raises InputError when `value` (what stands behind `=` in the candidate) is missing, unexpected or does not
+        suit vectors of `dimensions`. Called before anything is encoded."""
+        if value is not None:
+            raise InputError(f"takes no value, and got {value}")
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, vectors: Vectors, value: int | None) -> Self:
+        """Fit on float32 [n, d] vectors; `value` has passed `check`."""
+
+    @abstractmethod
+    def apply(self, vectors: Vectors) -> Codes:
+        """float32 [n, d] -> float32 or int8 [n, d'], for documents and, unless overridden, for queries."""
+
+    def apply_queries(self, vectors: Vectors) -> Codes:
+        """As `apply`, for queries, where queries are treated differently."""
+        return self.apply(vectors)
+
+    @abstractmethod
+    def dimensions(self, incoming: int) -> int:
+        """Dimensions of the result, given those of the input."""
+
+    def bytes_per_vector(self, dimensions: int) -> float:
+        """Bytes that one stored document vector of `dimensions` (of the result) takes."""
+        return 4.0 * dimensions
+
+    def parameters(self) -> dict[str, npt.NDArray[Any]]:
+        """What `fit` learned, as named arrays: what a bundle stores."""
+        return {}
