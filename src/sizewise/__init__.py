@@ -1,0 +1,33 @@
+"""Sizewise: which is the smallest text-embedding pipeline that is good enough, on your data, hardware and budget?"""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sizewise.core.grammar import parse
+    from sizewise.cost.price import Prices
+    from sizewise.data.load import load_task
+    from sizewise.study.run import Run
+    from sizewise.study.space import Space
+    from sizewise.study.study import Study
+
+__all__ = ["Prices", "Run", "Space", "Study", "__version__", "load_task", "parse"]
+__version__ = version("sizewise")
+
+_HOMES = {
+    "Prices": "sizewise.cost.price",
+    "Run": "sizewise.study.run",
+    "Space": "sizewise.study.space",
+    "Study": "sizewise.study.study",
+    "load_task": "sizewise.data.load",
+    "parse": "sizewise.core.grammar",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when first used, so that `import sizewise` stays quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sizewise' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

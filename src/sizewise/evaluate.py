@@ -65,9 +65,7 @@ def record_key(bench: Bench, task: Task, candidate: Candidate) -> str:
     if isinstance(candidate, Lexical):
         return digest(about | {"lexical": candidate.method, **versions("bm25s")})
     encoder = bench.encoder(candidate.model)
-    about["vectors"] = {
-        part.name: encoder.key(encoder.prompt(part.role, task.prompts)) for part in task.text_sets()
-    }
+    about["vectors"] = {part.name: encoder.key(encoder.prompt(part.role, task.prompts)) for part in task.text_sets()}
     about["steps"] = [[str(step), _class_name(step.name)] for step in candidate.steps]
     about["rescore"] = candidate.rescore
     if needs_fit(candidate.steps):

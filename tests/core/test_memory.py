@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sizewise.core.errors import InputError, RunError
+from sizewise.core.memory import available_memory, fits, impractical, predicted_memory_bytes
 from sizewise.core.shapes import SHAPES, model_arguments, parse_shape, transformers_config
 from sizewise.cost import arithmetic
-from sizewise.core.memory import available_memory, fits, impractical, predicted_memory_bytes
 
 GB = 10**9
 

@@ -7,7 +7,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("sizewise", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy", "scipy", "scikit-learn", "bm25s")
+PACKAGES = (
+    "sizewise",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "bm25s",
+)
 
 
 def environment(threads: int | None = None) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class _SilentBar:
 class Silent:
     """Says nothing."""
 
-    def bar(self, label: str, total: float) -> Bar:  # noqa: ARG002
+    def bar(self, label: str, total: float) -> Bar:
         return _SilentBar()
 
     def say(self, message: str) -> None: ...

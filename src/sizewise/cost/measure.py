@@ -146,7 +146,7 @@ class Worker:
         environment = dict(os.environ) | {name: str(plan.threads) for name in THREAD_VARIABLES}
         environment |= {"TOKENIZERS_PARALLELISM": "true", "HF_HUB_OFFLINE": "1"}
         started = time.time()
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, this package
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "sizewise.cost.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -234,7 +234,8 @@ class _Timed:
             peak_memory_mb=memory["peak_bytes"] / MEGA,
             device_memory_mb=None if device is None else device / MEGA,
             disk_mb=about["disk_bytes"] / MEGA if about.get("disk_bytes") else None,
-            bytes_per_vector=about.get("bytes_per_vector") or (4.0 * about["dimensions"] if "dimensions" in about else None),
+            bytes_per_vector=about.get("bytes_per_vector")
+            or (4.0 * about["dimensions"] if "dimensions" in about else None),
             parameters=about.get("parameters"),
         ).with_latencies([ms for part in self.singles for ms in part])
 

@@ -67,7 +67,6 @@ def sample(tasks: Sequence[Task]) -> Sample:
 def packaged() -> Sample:
     """The short sentences that come with Sizewise, for cost without a task."""
 
-
     folder = Path(__file__).parent.parent / "data" / "senses"
     lines = (folder / "train.jsonl").read_bytes().splitlines() + (folder / "test.jsonl").read_bytes().splitlines()
     texts = [orjson.loads(line)[field] for line in lines for field in ("sentence1", "sentence2")]
@@ -78,5 +77,3 @@ def _draw(texts: Sequence[str], count: int) -> list[str]:
     """`count` of the texts (all, when there are fewer), in random order, always the same; blank ones left out."""
     chosen = np.random.default_rng(0).permutation(len(texts))[:count]
     return [texts[at][:LONGEST] for at in chosen if texts[at].strip()]
-
-

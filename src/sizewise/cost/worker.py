@@ -30,7 +30,7 @@ def main() -> None:
         _answer(answers, {"load_s": time.time() - start["spawned"], **subject["about"]})
         for line in sys.stdin.buffer:
             _answer(answers, _do(orjson.loads(line), subject, baseline))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
+    except Exception as error:
         _answer(answers, {"error": f"{type(error).__name__}: {error}"})
         raise
 

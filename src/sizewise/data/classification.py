@@ -82,10 +82,10 @@ class Classification(Task):
         """`predictions` int32 [test texts, draws], codes into `labels`."""
         return {"predictions": PROTOCOLS[self.protocol](results["train"], self.train_codes, results["test"])}
 
-    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:  # noqa: ARG002
+    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:
         return Mean(np.stack([self._right(raw).T for raw in raws]))
 
-    def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:  # noqa: ARG002
+    def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:
         """Share of the draws that label each text rightly, float64 [test texts]."""
         values: npt.NDArray[np.float64] = self._right(raw).mean(axis=1, dtype=np.float64)
         return values

@@ -80,10 +80,10 @@ class Clustering(Task):
                 clusters[:, at] = model.fit_predict(vectors)
         return {"clusters": clusters}
 
-    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:  # noqa: ARG002
+    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:
         return VMeasure(np.stack([raw["clusters"].T for raw in raws]), self.label_codes)
 
-    def unit_values(self, raw: Raw, reference: Raw | None = None) -> None:  # noqa: ARG002
+    def unit_values(self, raw: Raw, reference: Raw | None = None) -> None:
         """None: the V-measure is no mean over texts."""
         return
 

@@ -32,9 +32,9 @@ def first_of_each(texts: Sequence[str]) -> npt.NDArray[np.int64]:
     left, right = _alike(texts, _candidates(_signatures(texts)))
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(n, n))
     component = connected_components(graph, directed=False)[1]
-    first = np.full(n, n, np.int64)
-    np.minimum.at(first, component, np.arange(n))
-    return first[component]
+    # np.unique reports where each component comes first.
+    first: npt.NDArray[np.int64] = np.unique(component, return_index=True)[1][component]
+    return first
 
 
 def shingles(text: str) -> list[str]:

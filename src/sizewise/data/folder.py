@@ -1,5 +1,6 @@
 """Writing task folders: all of a folder or nothing of it, and never over files that are not a task's."""
 
+import csv
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -42,6 +43,15 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """One JSON object a line, UTF-8."""
     with path.open("wb") as file:
         file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def write_qrels(path: Path, judgements: Iterable[tuple[str, str, int]]) -> None:
+    """Query, document and grade a line, with BEIR's header, in a folder that is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(("query-id", "corpus-id", "score"))
+        writer.writerows(judgements)
 
 
 def write_settings(folder: Path, **settings: str) -> None:

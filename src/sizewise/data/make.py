@@ -1,7 +1,7 @@
 """A first retrieval task from a bare corpus: known-item search.
 
-A query is made of each text's title or first sentence, and must find the rest of that text. It shows whether a candidate
-finds a text again in other words of the same author; it does not show how it answers users' questions.
+A query is made of each text's title or first sentence, and must find the rest of that text. It shows whether a
+candidate finds a text again by other words of the same author; it does not show how it answers users' questions.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ import numpy as np
 from sizewise.core.errors import InputError
 from sizewise.data.bare import Item
 from sizewise.data.duplicates import first_of_each
-from sizewise.data.folder import new_folder, write_jsonl, write_settings
+from sizewise.data.folder import new_folder, write_jsonl, write_qrels, write_settings
 from sizewise.data.words import first_sentence, words
 
 Source = Literal["title", "first-sentence"]
@@ -106,17 +106,13 @@ def known_item(items: Iterable[Item], source: Source = "title", *, max_queries: 
     )
 
 
-def write_known_item(made: Made, folder: str | Path, *, overwrite: bool = False, origin: str = "known-item") -> None:
-    """Write `made` as a BEIR folder, all or nothing. Raises InputError when the folder holds something."""
+def write_known_item(made: Made, folder: str | Path, *, overwrite: bool = False, **settings: str) -> None:
+    """Write `made` as a BEIR folder, all or nothing, with `settings` in its task.toml. Raises InputError when the folder holds something."""
     with new_folder(Path(folder), overwrite) as new:
         write_jsonl(new / "corpus.jsonl", ({"_id": d.id, "title": "", "text": d.text} for d in made.documents))
         write_jsonl(new / "queries.jsonl", map(_query_row, made.queries))
-        (new / "qrels").mkdir()
-        write_jsonl(
-            new / "qrels" / "test.jsonl",
-            ({"query-id": q.id, "corpus-id": q.document, "score": 1} for q in made.queries),
-        )
-        write_settings(new, origin=origin)
+        write_qrels(new / "qrels" / "test.tsv", ((q.id, q.document, 1) for q in made.queries))
+        write_settings(new, **{"origin": "known-item", **settings})
 
 
 def _split(item: Item, source: Source) -> tuple[str, str]:

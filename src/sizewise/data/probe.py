@@ -21,7 +21,8 @@ Predictions = npt.NDArray[np.int32]
 MTEB_TEXTS_PER_LABEL = 8
 MTEB_DRAWS = 10
 GRID = (1.0, 4.0, 16.0, 64.0)
-"""Inverse regularisation for `tuned`. On unit vectors, whitened or not, lower ones underfit and higher ones only cost."""
+"""Inverse regularisation for `tuned`. On unit vectors, whitened or not, lower ones underfit and higher ones
+only cost time."""
 TUNING_TEXTS = 2000
 FOLDS = 3
 
@@ -49,8 +50,8 @@ PROTOCOLS: Mapping[str, Callable[[Vectors, Codes, Vectors], Predictions]] = {"tu
 def best_c(train: Vectors, labels: Codes) -> float:
     """The smallest C within one standard error of the most right answers, over stratified folds of TUNING_TEXTS texts.
 
-    One standard error (Breiman et al., "Classification and Regression Trees", 1984, ch. 3.4.3), because the path is flat
-    at its top: without it the choice is noise, and falls on the C that are slowest to fit.
+    One standard error (Breiman et al., "Classification and Regression Trees", 1984, ch. 3.4.3), because the path is
+    flat at its top: without it the choice is noise, and falls on the C that are slowest to fit.
 
     Where a label is too rare for every fold it is simply missing from some; with one text a label C is 1. Each fit
     starts from that of the C before. A tolerance of 1e-3 is too coarse: such fits stop where they start.

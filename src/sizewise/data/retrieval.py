@@ -66,7 +66,7 @@ class Retrieval(Rankings):
             qrels=qrels,
         )
 
-    def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:  # noqa: ARG002
+    def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:
         """nDCG@k of each query, float64 [queries]."""
         return ndcg(self.qrels.of(raw["ids"][:, : self.depth]), self.qrels.judged, self.depth)
 

@@ -81,10 +81,10 @@ class Similarity(Task):
             raise ValueError(f"{self.name}: scores {scores.shape} for {len(self.gold)} pairs")
         return {"scores": scores}
 
-    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:  # noqa: ARG002
+    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:
         return Spearman(np.stack([raw["scores"] for raw in raws]), self.gold)
 
-    def unit_values(self, raw: Raw, reference: Raw | None = None) -> None:  # noqa: ARG002
+    def unit_values(self, raw: Raw, reference: Raw | None = None) -> None:
         """None: a correlation is no mean over pairs."""
         return
 

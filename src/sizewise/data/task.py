@@ -85,7 +85,7 @@ class Task(ABC):
     """What a reader of the results must know: 'qrels name 3 unknown documents', 'known-item search'."""
 
     @classmethod
-    def recognises(cls, folder: Path) -> bool:  # noqa: ARG003 kinds made in code only recognise nothing
+    def recognises(cls, folder: Path) -> bool:
         """Whether the files of `folder` are those of this kind."""
         return False
 

@@ -11,6 +11,7 @@ _UNSPACED_ENDS = "。！？｡．।॥።༎။៕"
 """Those after which the next sentence may follow without a space."""
 _CLOSERS = "\"'”’»」』）)\\]`*"
 
+_ASCII_WORD = re.compile(r"\w+", re.ASCII)
 _SENTENCE = re.compile(
     rf"[{_UNSPACED_ENDS}]+[{_CLOSERS}]*\s*|[{_ENDS}]+[{_CLOSERS}]*\s+(?![a-zß-öø-ÿа-я])|\n[^\S\n]*\n\s*"
 )
@@ -25,7 +26,8 @@ _UNSPACED_SCRIPTS = (
 
 def words(text: str) -> list[str]:
     """The words of `text`, case folded. Scripts that do not set spaces between words count each character as one."""
-    return _word().findall(text.casefold())
+    folded = text.casefold()
+    return _ASCII_WORD.findall(folded) if folded.isascii() else _word().findall(folded)
 
 
 def first_sentence(text: str) -> tuple[str, str]:
@@ -51,4 +53,4 @@ def _word() -> re.Pattern[str]:
     marks = "".join(
         chr(point) for point in range(0x300, min(0x1F000, sys.maxunicode)) if unicodedata.category(chr(point))[0] == "M"
     )
-    return re.compile(rf"[{_UNSPACED_SCRIPTS}]|(?:[^\W{_UNSPACED_SCRIPTS}]|[{marks}])+")
+    return re.compile(rf"[{_UNSPACED_SCRIPTS}]|(?:[^\W{_UNSPACED_SCRIPTS}]+|[{marks}]+)+")

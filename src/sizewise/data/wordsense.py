@@ -99,10 +99,10 @@ class WordSense(Task):
                 raise ValueError(f"{self.name}: {key} {raw[key].shape} for {len(pairs.same)} pairs")
         return raw
 
-    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:  # noqa: ARG002
+    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:
         return AveragePrecision(np.stack([raw["scores"] for raw in raws]), self.pairs.same)
 
-    def unit_values(self, raw: Raw, reference: Raw | None = None) -> None:  # noqa: ARG002
+    def unit_values(self, raw: Raw, reference: Raw | None = None) -> None:
         """None: average precision is no mean over pairs."""
         return
 

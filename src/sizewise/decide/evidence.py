@@ -54,7 +54,9 @@ class Compared:
     """[C, C]: upper confidence bound on the loss of i against j."""
 
 
-def compare(task: Task, raws: Sequence[Raw | None], reference: Raw | None = None, resamples: int = RESAMPLES) -> Compared:
+def compare(
+    task: Task, raws: Sequence[Raw | None], reference: Raw | None = None, resamples: int = RESAMPLES
+) -> Compared:
     """Point scores, intervals and pairwise bounds of all candidates on one task, from their raw records.
 
     The same resamples serve all candidates and, for tasks with the same units, all tasks.

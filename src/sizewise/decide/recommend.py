@@ -87,7 +87,9 @@ def infeasible(evidence: Evidence, terms: Terms) -> dict[str, str]:
     for at, name in enumerate(evidence.candidates):
         figures = evidence.figures[name]
         undone = [evidence.tasks[t].name for t in evidence.deciding if np.isnan(evidence.compared[t].points[at])]
-        broken = [why for figure, limit in terms.limits.items() if (why := breach(figure, limit, figures.value(figure)))]
+        broken = [
+            why for figure, limit in terms.limits.items() if (why := breach(figure, limit, figures.value(figure)))
+        ]
         if undone:
             reasons[name] = f"it does not apply to {', '.join(undone)}"
         elif broken:
@@ -157,7 +159,9 @@ def _on_tasks(evidence: Evidence, found: Board, chosen: int) -> tuple[OnTask, ..
     for row, t in enumerate(evidence.deciding):
         facts, compared = evidence.tasks[t], evidence.compared[t]
         best = found.names[int(found.loss[row].argmin())]
-        loss, bound, margin = (float(x) for x in (found.loss[row, chosen], found.bound[row, chosen], found.margins[row]))
+        loss, bound, margin = (
+            float(x) for x in (found.loss[row, chosen], found.bound[row, chosen], found.margins[row])
+        )
         needed = units_needed(loss, bound, margin, facts.units) if np.isfinite(bound) and bound >= margin else None
         result.append(
             OnTask(

@@ -42,7 +42,10 @@ def amount(name: str, value: float) -> str:
 
 
 def _none(found: Recommendation) -> Iterator[str]:
-    limits = ", ".join(f"{name} {'at least' if name in MORE_IS_BETTER else 'at most'} {limit:g}" for name, limit in found.terms.limits.items())
+    limits = ", ".join(
+        f"{name} {'at least' if name in MORE_IS_BETTER else 'at most'} {limit:g}"
+        for name, limit in found.terms.limits.items()
+    )
     yield f"No candidate is within the limits ({limits or 'none were set'}), so there is nothing to recommend."
     for name, why in found.closest:
         yield f"{name} is out: {why}."
@@ -93,7 +96,11 @@ def _score(one: OnTask) -> str:
 
 
 def _loss(one: OnTask) -> str:
-    bound = "too few units to bound its loss" if one.bound is None else f"with 95% confidence it loses at most {one.bound:.1f}"
+    bound = (
+        "too few units to bound its loss"
+        if one.bound is None
+        else f"with 95% confidence it loses at most {one.bound:.1f}"
+    )
     if one.loss <= 0:
         return f", the best score; {bound} (margin {one.margin:g})."
     return f", {one.loss:.1f} below {one.best} ({one.best_score:.1f}); {bound} (margin {one.margin:g})."

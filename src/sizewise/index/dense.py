@@ -29,9 +29,7 @@ class DenseIndex:
         """Bytes stored for each document: packed codes, and the float vectors if they are needed for rescoring."""
         return self.chain.bytes_per_vector + (4.0 * self.chain.incoming if self.rescored else 0.0)
 
-    def search(
-        self, queries: Vectors, depth: int, tie_rank: npt.NDArray[np.int64] | None = None
-    ) -> tuple[Ids, Scores]:
+    def search(self, queries: Vectors, depth: int, tie_rank: npt.NDArray[np.int64] | None = None) -> tuple[Ids, Scores]:
         """The best `depth` documents for query vectors float32 [q, d]; see `exact.search`."""
         if self._floats is None:
             return search(self.chain.queries(queries), self._codes, depth, tie_rank)

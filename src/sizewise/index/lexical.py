@@ -27,7 +27,9 @@ class BM25:
             self._vocabulary = tokens.vocab
             self._index.index(tokens, show_progress=False)
 
-    def search(self, queries: Sequence[str], depth: int, tie_rank: "np.ndarray[Any, Any] | None" = None) -> tuple[Ids, Scores]:
+    def search(
+        self, queries: Sequence[str], depth: int, tie_rank: "np.ndarray[Any, Any] | None" = None
+    ) -> tuple[Ids, Scores]:
         """As `exact.search`, for texts. Documents that share no word with the query are not ranked."""
         ranks = np.arange(self._count) if tie_rank is None else tie_rank
         by_rank = np.empty(self._count, dtype=np.int32)

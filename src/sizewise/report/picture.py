@@ -28,7 +28,12 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
         "scale": {"type": "log" if log else "linear", "zero": False, "padding": 30},
         "title": UNITS[found.terms.minimise],
     }
-    quality = {"field": "quality", "type": "quantitative", "scale": {"zero": False}, "title": "mean score over tasks (x100)"}
+    quality = {
+        "field": "quality",
+        "type": "quantitative",
+        "scale": {"zero": False},
+        "title": "mean score over tasks (x100)",
+    }
     colour = {
         "field": "state",
         "type": "nominal",
@@ -38,7 +43,10 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
     }
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "title": {"text": "Quality against cost", "subtitle": "bars: 95% intervals; line: no other is both cheaper and better"},
+        "title": {
+            "text": "Quality against cost",
+            "subtitle": "bars: 95% intervals; line: no other is both cheaper and better",
+        },
         "width": 720,
         "height": 420,
         "background": "white",
@@ -51,9 +59,17 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
             },
             {
                 "mark": {"type": "rule", "opacity": 0.35},
-                "encoding": {"x": cost, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}, "color": colour},
+                "encoding": {
+                    "x": cost,
+                    "y": {"field": "low", "type": "quantitative"},
+                    "y2": {"field": "high"},
+                    "color": colour,
+                },
             },
-            {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": {"x": cost, "y": quality, "color": colour}},
+            {
+                "mark": {"type": "point", "filled": True, "size": 70},
+                "encoding": {"x": cost, "y": quality, "color": colour},
+            },
             {
                 "transform": [{"filter": "datum.label != ''"}],
                 "mark": {"type": "text", "align": "left", "dx": 7, "dy": -7, "fontSize": 9, "limit": 260},

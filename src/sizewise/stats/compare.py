@@ -9,7 +9,8 @@ perfect on a sample of 100 without such a query, once in twenty times. So each b
 unseen, on which the candidate loses all that one unit can cost, with the random weight that such a unit has. For losses
 of any shape this is Gaffke's bound ("Three test statistics for a nonparametric one-sided hypothesis on the mean of a
 nonnegative variable", Mathematical Methods of Statistics 14, 2005; Learned-Miller and Thomas, arXiv:1905.06208); where
-no loss was seen it is the rule of three, 3 / n. Lopsided losses are bounded by the BCa correction on top.
+no loss was seen it is the rule of three, 3 / n; for 0/1 losses Clopper and Pearson's bound. Statistics other than means
+have no such maximum; their lopsided losses get the BCa correction on top.
 """
 
 import numpy as np
@@ -83,7 +84,8 @@ def _together(losses: Float32, reach: float, unseen: Float32, n_groups: int) -> 
 
     `losses` is used up: with hundreds of candidates, copies would take most of the time.
     """
-    acceleration = np.maximum(_moments(losses)[2].astype(np.float64), 0) / 6
+    # With a true maximum, as a mean has, the unseen unit is enough; elsewhere `reach` is an order of magnitude only.
+    lopsided = np.maximum(_moments(losses)[2].astype(np.float64), 0) if reach > 1 else np.zeros((len(losses), 1))
     losses += unseen * (reach - losses)
     mean, spread, skewness = _moments(losses)
     losses -= mean
@@ -92,7 +94,7 @@ def _together(losses: Float32, reach: float, unseen: Float32, n_groups: int) -> 
     critical = float(np.quantile(_to_normal(losses, skewness).max(axis=0), CONFIDENCE))
     # A critical value never needs to be above Bonferroni's; the bootstrap's own is noisy there for many candidates.
     critical = min(critical, float(ndtri(1 - (1 - CONFIDENCE) / len(losses))))
-    z = _accelerated(expanded(critical, n_groups), acceleration)
+    z = _accelerated(expanded(critical, n_groups), lopsided / 6)
     bounds: Float64 = mean + spread * _from_normal(z, skewness)
     return bounds[:, 0]
 

@@ -120,7 +120,7 @@ class Spearman(Statistic):
         self._run_of = np.empty(self.n, np.int64)
         self._run_of[self._gold.order] = np.cumsum(runs)
 
-    def resampled(self, counts: Float32, draws: Float32) -> Float64:  # noqa: ARG002 a similarity task has one draw
+    def resampled(self, counts: Float32, draws: Float32) -> Float64:
         out = np.empty((self.n_candidates, len(counts)))
         for block in cache_blocks(len(counts), self.n):
             weights = counts[block].T.astype(np.float64, order="C")
@@ -152,7 +152,7 @@ class AveragePrecision(Statistic):
         self._labels = np.asarray(labels, np.bool_)
         self.reach = self.n / max(int(self._labels.sum()), 1)  # a lost positive costs one share of the positives
 
-    def resampled(self, counts: Float32, draws: Float32) -> Float64:  # noqa: ARG002 a word-sense task has one draw
+    def resampled(self, counts: Float32, draws: Float32) -> Float64:
         out = np.empty((self.n_candidates, len(counts)))
         for block in cache_blocks(len(counts), self.n):
             weights = counts[block].T.astype(np.float64, order="C")

@@ -33,11 +33,15 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def to_json(value: Any) -> bytes:
+    """`value` as indented JSON; numpy numbers and arrays are fine, NaN becomes null."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
+
+
 def write_json(path: Path, value: Any) -> None:
-    """`value` as indented JSON at `path`, whole or not at all; numpy numbers and arrays are fine, NaN becomes null."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    """`value` as JSON at `path`, whole or not at all."""
     with atomic(path) as file:
-        file.write(orjson.dumps(value, option=options, default=str) + b"\n")
+        file.write(to_json(value))
 
 
 def digest(value: Any) -> str:

@@ -133,7 +133,9 @@ class Store:
         try:
             lock = self._locked(portalocker.LockFlags.EXCLUSIVE)
         except portalocker.exceptions.LockException:
-            raise RunError(f"the store {self.root} is in use by a running study; prune it when that has ended") from None
+            raise RunError(
+                f"the store {self.root} is in use by a running study; prune it when that has ended"
+            ) from None
         try:
             yield
         finally:

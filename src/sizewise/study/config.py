@@ -73,7 +73,9 @@ class _Reader:
             tasks=tuple(self.task(one) for one in self.listed(found, "tasks")),
             candidates=(candidates,) if isinstance(candidates, str) else self.strings(found, "candidates"),
             space=Space(
-                self.wholes(space, "space.dimensions"), self.wholes(space, "space.pca"), self.strings(space, "space.vectors")
+                self.wholes(space, "space.dimensions"),
+                self.wholes(space, "space.pca"),
+                self.strings(space, "space.vectors"),
             ),
             limits=self.numbers(found, "limits"),
             margin=self.number(decide, "decide.margin", DEFAULT_MARGIN),

@@ -164,7 +164,9 @@ def _index(candidate: Embed, bench: Bench, task: Task, documents: TextSet) -> tu
 def _chain(candidate: Embed, bench: Bench, task: Task) -> Chain:
     if not candidate.model.is_shape:
         return bench.chain(candidate, task)
-    made_up = np.random.default_rng(0).standard_normal((1024, bench.encoder(candidate.model).dimensions), dtype=np.float32)
+    made_up = np.random.default_rng(0).standard_normal(
+        (1024, bench.encoder(candidate.model).dimensions), dtype=np.float32
+    )
     return Chain.fit(candidate.steps, made_up, cosine=True)
 
 
@@ -183,5 +185,3 @@ def baseline_task(tasks: Sequence[Task]) -> Mapping[str, Any] | None:
     """What a worker needs to load the task whose documents are searched."""
     search = largest_search(tasks)
     return None if search is None else {"path": search[0].path, "protocol": None}
-
-

@@ -55,9 +55,13 @@ class RunFolder:
             lock = portalocker.Lock(self.path / ".lock", mode="a", timeout=0.5)
             lock.acquire()
         except OSError as error:
-            raise InputError(f"the run folder {self.path} cannot be written ({error.strerror}); choose another --out") from None
+            raise InputError(
+                f"the run folder {self.path} cannot be written ({error.strerror}); choose another --out"
+            ) from None
         except portalocker.exceptions.LockException:
-            raise InputError(f"another process is running a study in {self.path}; wait for it or choose another --out") from None
+            raise InputError(
+                f"another process is running a study in {self.path}; wait for it or choose another --out"
+            ) from None
         try:
             yield
         finally:
@@ -88,7 +92,9 @@ class Run:
         try:
             evidence = Evidence.load(about["evidence"], path / "matrices.npz")
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{path / 'matrices.npz'} does not belong to run.json ({error}); run the study again") from None
+            raise InputError(
+                f"{path / 'matrices.npz'} does not belong to run.json ({error}); run the study again"
+            ) from None
         return cls(path, evidence, Terms(**about["terms"]), about)
 
     @classmethod
@@ -125,7 +131,9 @@ class Run:
         prices = Prices(**({**self.about["prices"]} | changed))
         documents = int(self.about["documents"])
         figures = {name: priced(found, prices, documents) for name, found in self.evidence.figures.items()}
-        return Run(self.folder, self.evidence.with_figures(figures), self.terms, {**self.about, "prices": asdict(prices)})
+        return Run(
+            self.folder, self.evidence.with_figures(figures), self.terms, {**self.about, "prices": asdict(prices)}
+        )
 
 
 def changed_terms(terms: Terms, changed: Mapping[str, Any]) -> Terms:
@@ -139,7 +147,9 @@ def changed_terms(terms: Terms, changed: Mapping[str, Any]) -> Terms:
             limits.pop(name, None)
         else:
             limits[name] = limit
-    return Terms(**({"minimise": terms.minimise, "margin": terms.margin, "margins": terms.margins} | known), limits=limits)
+    return Terms(
+        **({"minimise": terms.minimise, "margin": terms.margin, "margins": terms.margins} | known), limits=limits
+    )
 
 
 def write_records(

@@ -50,7 +50,8 @@ def crossed(candidate: Embed, space: Space, available: int) -> list[Embed]:
     projections += [(Step("pca", kept),) for kept in space.pca if kept < available]
     endings = [ending(text) for text in dict.fromkeys(("float32", *space.vectors))]
     return [
-        Embed(candidate.model, projection + steps, rescore) for projection, (steps, rescore) in product(projections, endings)
+        Embed(candidate.model, projection + steps, rescore)
+        for projection, (steps, rescore) in product(projections, endings)
     ]
 
 

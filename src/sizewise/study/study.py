@@ -5,23 +5,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from sizewise.core.candidate import Candidate, Embed, is_shape
 from sizewise.core.environment import environment
 from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse
 from sizewise.core.progress import Progress, Silent
-from sizewise.cost.figures import Figures
 from sizewise.cost.measure import Plan, default_threads
 from sizewise.cost.price import Prices
 from sizewise.cost.sample import sample
 from sizewise.data.load import load_task
 from sizewise.data.task import Raw, Task
 from sizewise.decide.evidence import Compared, Evidence, TaskFacts, compare
-from sizewise.decide.recommend import choose
 from sizewise.decide.terms import DEFAULT_MARGIN, Terms
 from sizewise.encode.encoder import Trust
+from sizewise.encode.stored import missing_texts
 from sizewise.evaluate import evaluate, record
 from sizewise.pipeline.bench import Bench, fit_sample
 from sizewise.store.store import Store
@@ -103,7 +101,7 @@ class Study:
                 found = measured(work.cost_subjects(), plan, folder.path / "cost.json", self.progress)
                 figures = composed(work.candidates, work.tasks, found, bench, self.prices)
             with clock("compare"):
-                references = {task.name: work.reference(task) for task in work.tasks}
+                references = {task.name: reference_record(bench, task, work.scored) for task in work.tasks}
                 compared = work.compare(raws, references)
             evidence = Evidence(
                 tuple(facts(task) for task in work.tasks),
@@ -174,7 +172,9 @@ class Work:
             raise InputError("a study needs at least one task: a folder with data, given as tasks = [...] or --task")
         names = [task.name for task in tasks]
         if repeated := {name for name in names if names.count(name) > 1}:
-            raise InputError(f"two tasks are called {repeated.pop()!r}; give one a name in its task.toml or the study file")
+            raise InputError(
+                f"two tasks are called {repeated.pop()!r}; give one a name in its task.toml or the study file"
+            )
 
         def dimensions_of(candidate: Embed) -> int:
             return bench.encoder(candidate.model).dimensions
@@ -209,8 +209,12 @@ class Work:
 
     def encode(self) -> None:
         """All vectors that the candidates need, model by model, so that one model's weights are in memory at a time."""
+        for name, texts, there in self.totals():
+            self.bench.progress.say(f"{name}: {there:,} texts in the store, {texts:,} to encode")
         for plain in self.encoders:
-            fitted = any(needs_fit(one.steps) for one in self.scored if isinstance(one, Embed) and one.model == plain.model)
+            fitted = any(
+                needs_fit(one.steps) for one in self.scored if isinstance(one, Embed) and one.model == plain.model
+            )
             for task in self.tasks:
                 for part in task.text_sets():
                     self.bench.vectors(plain.model, task, part)
@@ -245,15 +249,6 @@ class Work:
         bar.close()
         return found
 
-    def reference(self, task: Task) -> Raw | None:
-        """The record that a fidelity task compares with: of the candidate it names, else of the first encoder."""
-        if task.is_quality:
-            return None
-        named = getattr(task, "reference", None)
-        if named is None and not self.encoders:
-            raise InputError(f"task {task.name} compares with a reference candidate; name one in its task.toml")
-        return record(self.bench, task, parse(named) if named else self.encoders[0])
-
     def cost_subjects(self) -> list[Candidate]:
         """What is measured in a process of its own: every encoder once, shapes too, and the baseline."""
         searched = any(task.needs == "rankings" for task in self.tasks)
@@ -264,21 +259,41 @@ class Work:
         task = baseline_task(self.tasks)
         return Plan(sample(self.tasks), self.threads, task=task, store=store.root, trust=self.bench.trust)
 
-    def outline(self) -> Outline:
-        from sizewise.encode.stored import missing_texts
+    def totals(self) -> list[tuple[str, int, int]]:
+        """For each encoder: texts to encode, texts in the store."""
+        encodes = self.outline().encodes
+        names = dict.fromkeys(name for name, _, _, _ in encodes)
+        return [(n, sum(e[2] for e in encodes if e[0] == n), sum(e[3] for e in encodes if e[0] == n)) for n in names]
 
+    def outline(self) -> Outline:
         encodes = []
         for plain in self.encoders:
             encoder = self.bench.encoder(plain.model)
             for task in self.tasks:
                 counts = [0, 0]
                 for part in task.text_sets():
-                    missing = missing_texts(self.bench.store, encoder, part.texts, encoder.prompt(part.role, task.prompts))
+                    missing = missing_texts(
+                        self.bench.store, encoder, part.texts, encoder.prompt(part.role, task.prompts)
+                    )
                     counts[0] += len(missing)
                     counts[1] += len(set(part.texts)) - len(missing)
                 encodes.append((str(plain), task.name, counts[0], counts[1]))
         names = tuple(str(one) for one in self.candidates)
         return Outline(tuple(task.name for task in self.tasks), names, tuple(encodes))
+
+
+def reference_record(bench: Bench, task: Task, candidates: Sequence[Candidate]) -> Raw | None:
+    """The record that a fidelity task compares with: of the candidate it names, else of the first encoder's floats.
+
+    None for tasks of quality. Raises InputError when there is neither.
+    """
+    if task.is_quality:
+        return None
+    named = getattr(task, "reference", None)
+    encoders = distinct_models(candidates)
+    if named is None and not encoders:
+        raise InputError(f"task {task.name} compares with a reference candidate; name one in its task.toml")
+    return record(bench, task, parse(named) if named else encoders[0])
 
 
 def facts(task: Task) -> TaskFacts:

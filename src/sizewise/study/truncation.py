@@ -35,4 +35,9 @@ def truncation(bench: Bench, task: Task, candidate: Embed) -> dict[str, Any]:
         totals += found["totals"]
     names = ("texts", "truncated_texts", "tokens", "cut_tokens")
     values = [int(total) for total in totals] if known else [None] * 4
-    return {"model": str(candidate), "task": task.name, "limit": encoder.max_tokens, **dict(zip(names, values, strict=True))}
+    return {
+        "model": str(candidate),
+        "task": task.name,
+        "limit": encoder.max_tokens,
+        **dict(zip(names, values, strict=True)),
+    }

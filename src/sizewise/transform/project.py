@@ -35,7 +35,7 @@ class Truncate(Projection):
     def apply(self, vectors: Vectors) -> Vectors:
         return vectors[:, : self.kept]
 
-    def dimensions(self, incoming: int) -> int:  # noqa: ARG002
+    def dimensions(self, incoming: int) -> int:
         return self.kept
 
 
@@ -58,7 +58,7 @@ class PCA(Projection):
     def apply(self, vectors: Vectors) -> Vectors:
         return vectors @ self.axes
 
-    def dimensions(self, incoming: int) -> int:  # noqa: ARG002
+    def dimensions(self, incoming: int) -> int:
         return int(self.axes.shape[1])
 
     def parameters(self) -> dict[str, npt.NDArray[Any]]:

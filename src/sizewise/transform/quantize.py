@@ -21,7 +21,7 @@ class Int8(Transform):
     """The absolute value that becomes 127."""
 
     @classmethod
-    def fit(cls, vectors: Vectors, value: int | None) -> Self:  # noqa: ARG003
+    def fit(cls, vectors: Vectors, value: int | None) -> Self:
         return cls(float(np.abs(vectors).max(initial=0.0)) or 1.0)
 
     def apply(self, vectors: Vectors) -> Codes:
@@ -49,7 +49,7 @@ class Binary(Transform):
     """float32 [d], subtracted first: without it, dimensions far from zero would carry no information."""
 
     @classmethod
-    def fit(cls, vectors: Vectors, value: int | None) -> Self:  # noqa: ARG003
+    def fit(cls, vectors: Vectors, value: int | None) -> Self:
         return cls(vectors.mean(axis=0, dtype=np.float64).astype(np.float32))
 
     def apply(self, vectors: Vectors) -> Codes:

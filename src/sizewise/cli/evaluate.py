@@ -1,0 +1,103 @@
+"""`sizewise eval`: scores only."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sizewise.cli import options
+
+if TYPE_CHECKING:
+    from sizewise.core.candidate import Candidate
+    from sizewise.data.task import Task
+    from sizewise.pipeline.bench import Bench
+
+NAME = "eval"
+
+
+def command(
+    candidate: Annotated[list[str], typer.Argument(help="Candidates, as in all-MiniLM-L6-v2+int8.")],
+    task: options.Tasks,
+    protocol: Annotated[
+        str | None, typer.Option(help="Of classification tasks: tuned (default), full or mteb.")
+    ] = None,
+    json: options.JsonFile = None,
+    store: options.Store = None,
+    trust_remote_code: options.RemoteCode = [],  # noqa: B006 - typer copies defaults
+    allow_pickle: options.Pickles = [],  # noqa: B006
+    quiet: options.Quiet = False,
+) -> None:
+    """Score candidates on tasks, with 95% intervals."""
+    from sizewise.core.grammar import parse
+    from sizewise.data.load import load_task
+    from sizewise.pipeline.bench import Bench
+    from sizewise.store.store import Store
+
+    candidates = [parse(text) for text in candidate]
+    tasks = [load_task(path, protocol=protocol) for path in task]
+    trust = options.trust(trust_remote_code, allow_pickle)
+    with Store(store) as opened:
+        bench = Bench(opened, trust, options.progress(quiet))
+        results = [result for one in tasks for result in scores(bench, one, candidates)]
+    if json is not None:
+        options.write_results(json, results)
+    if json is None or str(json) != "-":
+        _show(results, [note for one in tasks for note in one.notes])
+
+
+def scores(bench: "Bench", task: "Task", candidates: "list[Candidate]") -> list[dict[str, Any]]:
+    """One result for each candidate that the task applies to."""
+    from sizewise.core.candidate import Embed
+    from sizewise.decide.evidence import compare
+    from sizewise.evaluate import applies, record, refuse_shape
+    from sizewise.study.study import reference_record
+    from sizewise.study.truncation import truncation
+
+    results = []
+    reference = reference_record(bench, task, candidates)
+    for candidate in candidates:
+        refuse_shape(candidate)
+        if not applies(candidate, task):
+            bench.progress.say(f"{candidate} does not apply to {task.name} ({task.kind}); left out")
+            continue
+        started = time.perf_counter()
+        raw = record(bench, task, candidate)
+        seconds = time.perf_counter() - started
+        found = compare(task, [raw], reference)
+        cut = truncation(bench, task, candidate.plain)["truncated_texts"] if isinstance(candidate, Embed) else 0
+        results.append(
+            {
+                "candidate": str(candidate),
+                "task": task.name,
+                "kind": task.kind,
+                "metric": task.metric,
+                "value": float(found.points[0]),
+                "ci95": [float(found.low[0]), float(found.high[0])],
+                "approximate": found.approximate[0],
+                "units": len(task.units),
+                "groups": task.units.group_count,
+                "truncated_texts": cut,
+                "seconds": round(seconds, 3),
+            }
+        )
+    return results
+
+
+def _show(results: list[dict[str, Any]], notes: list[str]) -> None:
+    from rich.table import Table
+
+    console = options.console()
+    table = Table("candidate", "task", "metric")
+    for heading in ("score", "95% interval", "units", "cut off"):
+        table.add_column(heading, justify="right")
+    for one in results:
+        low, high = one["ci95"]
+        cut = "not known" if one["truncated_texts"] is None else f"{one['truncated_texts']:,}"
+        interval = f"{low:.2f} to {high:.2f}{' ~' if one['approximate'] else ''}"
+        table.add_row(
+            one["candidate"], one["task"], one["metric"], f"{one['value']:.2f}", interval, f"{one['units']:,}", cut
+        )
+    console.print(table)
+    reasons = {one["approximate"] for one in results if one["approximate"]}
+    for line in [*(f"~ approximate: {reason}" for reason in sorted(reasons)), *notes]:
+        console.print(line, style="dim", highlight=False, soft_wrap=True)

@@ -1,0 +1,87 @@
+"""Options that several commands share, and what they become."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sizewise.core.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sizewise.core.progress import Progress
+    from sizewise.encode.encoder import Trust
+
+Tasks = Annotated[list[Path], typer.Option("--task", help="Folder of a task. Repeatable.")]
+Limits = Annotated[list[str], typer.Option("--limit", help="FIGURE=NUMBER, as in p95_ms=30. Repeatable.")]
+Margin = Annotated[float | None, typer.Option(help="Points (x100) that may be lost on each task.")]
+Minimise = Annotated[str | None, typer.Option(help="The cost to minimise, as in p95_ms or monthly_cost.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write results as JSON to this file; - for standard output.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Store = Annotated[
+    Path | None, typer.Option("--store", help="Where vectors are kept (default: SIZEWISE_STORE or the user's cache).")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads for every runtime (default: all processors).")]
+RemoteCode = Annotated[
+    list[str], typer.Option("--trust-remote-code", help="A model whose own code may run. Repeatable.")
+]
+Pickles = Annotated[
+    list[str], typer.Option("--allow-pickle", help="A model whose pickled weights may be loaded. Repeatable.")
+]
+PricePerHour = Annotated[float | None, typer.Option(min=0, help="What the machine costs an hour, in your currency.")]
+QueriesPerMonth = Annotated[float | None, typer.Option(min=0, help="Queries served a month.")]
+
+
+def parse_limits(texts: Sequence[str]) -> dict[str, float]:
+    """`["p95_ms=30"]` -> `{"p95_ms": 30.0}`. Raises InputError for anything else."""
+    limits = {}
+    for text in texts:
+        name, equals, number = text.partition("=")
+        try:
+            limits[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise InputError(f"--limit {text!r} is not FIGURE=NUMBER, as in p95_ms=30")
+    return limits
+
+
+def trust(remote_code: Sequence[str], pickled: Sequence[str]) -> "Trust":
+    """What the user allowed by name."""
+    from sizewise.encode.encoder import Trust
+
+    return Trust(frozenset(remote_code), frozenset(pickled))
+
+
+def console(to: str = "stdout") -> "Console":
+    """A console on standard output or standard error."""
+    from rich.console import Console
+
+    return Console(stderr=to == "stderr", soft_wrap=False)
+
+
+def progress(quiet: bool) -> "Progress":
+    """Progress on standard error, or none."""
+    from sizewise.core.progress import Silent
+    from sizewise.report.progress import TerminalProgress
+
+    return Silent() if quiet else TerminalProgress(console("stderr"))
+
+
+def write_results(path: Path, results: Sequence[dict[str, Any]], threads: int | None = None) -> None:
+    """The `--json` document: schema, environment, results."""
+    from sizewise.core.environment import environment
+    from sizewise.store.files import to_json, write_json
+
+    document = {"schema": 1, "environment": environment(threads), "results": list(results)}
+    if str(path) == "-":
+        typer.echo(to_json(document).decode(), nl=False)
+        return
+    try:
+        write_json(path, document)
+    except OSError as error:
+        raise InputError(f"--json {path} cannot be written ({error.strerror})") from None

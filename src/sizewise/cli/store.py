@@ -1,0 +1,53 @@
+"""`sizewise store`: what the store holds, and making room."""
+
+from typing import Annotated
+
+import typer
+
+from sizewise.cli import options
+
+app = typer.Typer(help="What the store of vectors holds, and making room.", no_args_is_help=True)
+
+
+@app.command("show")
+def show(store: options.Store = None, json: options.JsonFile = None) -> None:
+    """What each encoder's vectors take."""
+    import time
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from sizewise.store.store import Store
+
+    with Store(store) as opened:
+        found, records = opened.usage(), opened.record_bytes()
+    if json is not None:
+        options.write_results(json, [asdict(one) for one in found])
+    if json is not None and str(json) == "-":
+        return
+    table = Table("encoder", "key")
+    for heading in ("texts", "MB", "days unused"):
+        table.add_column(heading, justify="right")
+    for one in found:
+        days = (time.time() - one.last_used) / 86400
+        table.add_row(one.encoder, one.key[:12], f"{one.vectors:,}", f"{one.bytes / 1e6:,.1f}", f"{days:.1f}")
+    console = options.console()
+    console.print(table)
+    total = sum(one.bytes for one in found) + records
+    console.print(
+        f"{total / 1e6:,.1f} MB in {opened.root}, {records / 1e6:,.1f} MB of it records",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command("prune")
+def prune(
+    unused_days: Annotated[float, typer.Option(min=0, help="Keep what was used within so many days (0: delete all).")],
+    store: options.Store = None,
+) -> None:
+    """Delete vectors and records that were not used lately. Refused while a study runs."""
+    from sizewise.store.store import Store
+
+    opened = Store(store)
+    typer.echo(f"freed {opened.prune(unused_days) / 1e6:,.1f} MB in {opened.root}")

@@ -1,0 +1,59 @@
+"""How long a study will take: from a pilot of each encoder on its own texts."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sizewise.core.grammar import parse
+from sizewise.cost.sample import sample
+from sizewise.data.load import load_task
+from sizewise.data.task import Task
+
+if TYPE_CHECKING:
+    from sizewise.study.study import Outline, Study
+
+PILOT_TEXTS = 48
+SECONDS_A_RECORD = 0.3
+"""A derived candidate on a task, about; classification heads take longer."""
+SECONDS_AN_ENCODER = 25.0
+"""Measuring one encoder's cost."""
+
+
+def forecast(study: "Study", outline: "Outline") -> Iterator[str]:
+    """Lines of a plan: what is to be encoded and about how long it takes, from a timed pilot; then the rest."""
+    from sizewise.core.candidate import Embed
+    from sizewise.encode.resolve import resolve
+
+    tasks: list[Task] = [task if isinstance(task, Task) else load_task(task) for task in study.tasks]
+    texts = sample(tasks)
+    total = 0.0
+    for name in dict.fromkeys(model for model, _, _, _ in outline.encodes):
+        rows = [(task, missing, there) for model, task, missing, there in outline.encodes if model == name]
+        missing = sum(row[1] for row in rows)
+        there = sum(row[2] for row in rows)
+        if not missing:
+            yield f"{name}: all {there:,} texts are in the store"
+            continue
+        candidate = parse(name)
+        assert isinstance(candidate, Embed)
+        encoder = resolve(candidate.model, study.trust)
+        pilot = texts.bulk[:PILOT_TEXTS]
+        encoder.encode(pilot[:4], texts.bulk_role, "")
+        started = time.perf_counter()
+        encoder.encode(pilot, texts.bulk_role, "")
+        seconds = missing * (time.perf_counter() - started) / len(pilot)
+        total += seconds
+        yield f"{name}: {missing:,} texts to encode ({there:,} in the store), about {duration(seconds)}"
+    records = len(outline.tasks) * len(outline.candidates)
+    total += records * SECONDS_A_RECORD
+    encoders = len({name.partition("+")[0] for name in outline.candidates})
+    total += encoders * SECONDS_AN_ENCODER
+    yield f"{records:,} candidate-tasks to score, {encoders} encoders to measure"
+    yield f"in all about {duration(total)}; classification heads come on top"
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
