@@ -251,12 +251,13 @@ def run_batch(task: tuple[Cell, int, int]) -> tuple[str, str, dict[str, float]]:
 def simulate(out: Path, todo: list[Cell], runs: int, workers: int) -> dict[str, dict[str, dict[str, float]]]:
     """All batches of all cells, {cell: {batch: tallies}}; `out` is written after each."""
     done = json.loads(out.read_text()) if out.exists() else {}
-    tasks = [
+    wanted = [
         (cell, batch, min(BATCH, runs - batch * BATCH))
         for cell in sorted(todo, key=Cell.effort, reverse=True)
         for batch in range(-(-runs // BATCH))
-        if str(batch) not in done.get(cell.key, {})
     ]
+    # A batch of another size, from a run with another --runs, is done again.
+    tasks = [task for task in wanted if done.get(task[0].key, {}).get(str(task[1]), {}).get("runs") != task[2]]
     with get_context("spawn").Pool(workers) as pool:
         for finished, (key, batch, tally) in enumerate(pool.imap_unordered(run_batch, tasks), 1):
             done.setdefault(key, {})[batch] = tally

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sizewise.core.candidate import Candidate, Embed, Lexical, is_shape
+from sizewise.core.candidate import Candidate, Embed, Lexical, Role, is_shape
 from sizewise.core.errors import InputError
 from sizewise.core.registry import TRANSFORMS
 from sizewise.core.rows import Rows, materialise
 from sizewise.data.task import DEPTH, Raw, Task
+from sizewise.encode.encoder import Encoder
 from sizewise.encode.numeric import versions
 from sizewise.index.dense import DenseIndex
 from sizewise.index.lexical import BM25
@@ -65,11 +66,11 @@ def record_key(bench: Bench, task: Task, candidate: Candidate) -> str:
     if isinstance(candidate, Lexical):
         return digest(about | {"lexical": candidate.method, **versions("bm25s")})
     encoder = bench.encoder(candidate.model)
-    about["vectors"] = {part.name: encoder.key(encoder.prompt(part.role, task.prompts)) for part in task.text_sets()}
+    about["vectors"] = {part.name: _vectors_key(encoder, task, part.role) for part in task.text_sets()}
     about["steps"] = [[str(step), _class_name(step.name)] for step in candidate.steps]
     about["rescore"] = candidate.rescore
     if needs_fit(candidate.steps):
-        about["fit"] = _fit_digest(task)
+        about["fit"] = [_vectors_key(encoder, task, part.role) for part in fit_sample(task)], _fit_digest(task)
     return digest(about)
 
 
@@ -105,6 +106,10 @@ def pair_scores(chain: Chain, first: Rows, second: Rows) -> npt.NDArray[np.float
 
 def _all(rows: Rows) -> npt.NDArray[Any]:
     return materialise(rows).block(0, len(rows))
+
+
+def _vectors_key(encoder: Encoder, task: Task, role: Role) -> str:
+    return encoder.key(encoder.prompt(role, task.prompts), role)
 
 
 def _class_name(transform: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from sizewise.core.errors import InputError, RunError
 from sizewise.core.memory import available_memory, fits, impractical, predicted_memory_bytes
 from sizewise.core.shapes import SHAPES, model_arguments, parse_shape, transformers_config
-from sizewise.cost import arithmetic
+from sizewise.core import memory
 
 GB = 10**9
 
@@ -170,10 +170,10 @@ def test_an_overfull_group_has_nothing_left(tmp_path):
 
 def test_without_proc_it_asks_sysconf(tmp_path, monkeypatch):
     pages = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
-    monkeypatch.setattr(arithmetic.os, "sysconf_names", dict.fromkeys(pages, 0))
-    monkeypatch.setattr(arithmetic.os, "sysconf", pages.__getitem__)
+    monkeypatch.setattr(memory.os, "sysconf_names", dict.fromkeys(pages, 0))
+    monkeypatch.setattr(memory.os, "sysconf", pages.__getitem__)
     assert available_memory(tmp_path) == 4_096_000
-    monkeypatch.setattr(arithmetic.os, "sysconf_names", {})
+    monkeypatch.setattr(memory.os, "sysconf_names", {})
     with pytest.raises(RunError, match="does not tell how much memory"):
         available_memory(tmp_path)
 

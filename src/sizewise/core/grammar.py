@@ -1,6 +1,6 @@
 """The string form of candidates: one parser, one writer, and they are each other's inverse.
 
-    candidate = "bm25" | embed
+    candidate = "bm25" | embed                     bm25 alone: a model of that name is quoted
     embed     = name [ prompts ] [ "@" precision [ "/" runtime ] ] { "+" step }
     name      = bare | quoted                      bare: no white space and none of  " ' [ ] ( ) @ + , \\
     prompts   = "[" role "=" quoted { "," role "=" quoted } "]"
@@ -25,7 +25,7 @@ DEFAULT_MODEL = Model("")
 
 _BARE = re.compile(r"[^\s\"'\[\]()@+,\\]+")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_INTEGER = re.compile(r"[0-9]+")
+_INTEGER = re.compile(r"[0-9]{1,18}")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -61,7 +61,8 @@ def write(candidate: Candidate) -> str:
 
 
 def _is_bare(name: str) -> bool:
-    return _BARE.fullmatch(name) is not None and name != "bm25"
+    plain = _BARE.fullmatch(name) is not None and name.isprintable()
+    return plain and name != "bm25" and not name.startswith("-")  # a shell command would take it for an option
 
 
 def _quote(text: str) -> str:
@@ -108,7 +109,10 @@ class _Reader:
 
 
 def _embed(reader: _Reader) -> Embed:
-    name = _string(reader) or reader.need(_BARE, "a model name, a folder or bm25")
+    quoted = _string(reader)
+    name = quoted or reader.need(_BARE, "a model name, a folder or bm25")
+    if name == "bm25" and quoted is None:
+        raise InputError(f"candidate {reader.text!r}: bm25 has no vectors, so it takes no prompts, precision or transforms")
     if reader.text.startswith("(", reader.at):
         raise InputError(f"candidate {reader.text!r}: there is no pipeline {name}(...); write an encoder or bm25")
     prompts = _prompts(reader) if reader.skip("[") else ()
@@ -152,6 +156,8 @@ def _prompts(reader: _Reader) -> tuple[tuple[Role, str], ...]:
         prompt = _string(reader)
         if prompt is None:
             raise reader.error("a prompt in double quotes")
+        if role in prompts:
+            raise InputError(f"candidate {reader.text!r}: two prompts for {role}; give one")
         prompts[cast("Role", role)] = prompt
         if reader.skip("]"):
             return tuple(sorted(prompts.items()))

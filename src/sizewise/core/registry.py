@@ -7,7 +7,7 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from sizewise.core.errors import InputError
+from sizewise.core.errors import InputError, RunError
 
 
 class Registry:
@@ -33,12 +33,16 @@ class Registry:
         return name in self._builtin or name in self._plugins
 
     def get(self, name: str) -> Any:
-        """The class called `name`. Raises InputError naming the known ones when there is none."""
+        """The class called `name`. Raises InputError naming the known ones when there is none, RunError when a third
+        party's cannot be imported."""
         if name in self._builtin:
             module, attribute = self._builtin[name].split(":")
             return getattr(importlib.import_module(module), attribute)
         if name in self._plugins:
-            return self._plugins[name].load()
+            try:
+                return self._plugins[name].load()
+            except (ImportError, AttributeError) as error:
+                raise RunError(f"{self.kind} {name!r} ({self._plugins[name].value}) cannot be loaded: {error}") from error
         close = get_close_matches(name, self.names(), n=1)
         hint = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(self.names())}"
         raise InputError(f"unknown {self.kind} {name!r}{hint}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sizewise.core.errors import InputError
 from sizewise.data.fields import bad, name, optional_text
-from sizewise.data.formats import SUFFIXES, find_table, rows
+from sizewise.data.formats import SUFFIXES, find_table, raw_lines, rows
 
 _HEADING = re.compile(r"\A\s*#+\s+(.+?)\s*#*\s*(?:\n|\Z)")
 
@@ -72,19 +72,18 @@ def _files(folder: Path) -> Iterator[Item]:
 
 
 def _file(path: Path, identifier: str) -> Item:
-    text = _decoded(path, path.read_bytes())
+    text = _decoded(path, b"".join(raw for _, raw in raw_lines(path)))
     heading = _HEADING.match(text) if path.suffix.lower() == ".md" else None
     return Item(identifier, heading[1] if heading else "", (text[heading.end() :] if heading else text).strip())
 
 
 def _lines(path: Path) -> Iterator[Item]:
-    with path.open("rb") as file:
-        for line, raw in enumerate(file, 1):
-            yield Item(str(line), "", _decoded(path, raw, line).strip())
+    for line, raw in raw_lines(path):
+        yield Item(str(line), "", _decoded(path, raw, line).strip())
 
 
 def _decoded(path: Path, raw: bytes, line: int = 1) -> str:
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode()
     except UnicodeDecodeError as error:
         raise bad(path, line + raw.count(b"\n", 0, error.start), "not UTF-8; save the file as UTF-8") from error

@@ -65,8 +65,8 @@ class Clustering(Task):
         return (TextSet("texts", "text", self.texts),)
 
     def fit_texts(self) -> Sequence[TextSet]:
-        """None: every text is a test unit."""
-        return ()
+        """The texts themselves, without their labels: they are the corpus, on which k-means is fitted as well."""
+        return self.text_sets()
 
     def records(self, results: Mapping[str, npt.NDArray[Any]]) -> Raw:
         """`clusters` int32 [texts, seeds]."""

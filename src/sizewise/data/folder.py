@@ -23,11 +23,16 @@ _OWN = {FILE, "qrels"} | {
 def new_folder(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     """A temporary folder that becomes `folder` when the block ends, and vanishes when it fails.
 
-    Raises InputError when `folder` holds something, unless `overwrite` and it holds nothing but a task's files.
+    Raises InputError when `folder` holds something, unless `overwrite` and it holds nothing but a task's files, or when
+    it cannot be made.
     """
+    folder = folder.resolve()
     _refuse_to_lose_files(folder, overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}; name another folder") from error
     try:
         new = temporary / "new"
         new.mkdir()

@@ -9,7 +9,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -40,16 +40,11 @@ def rows(path: Path) -> Iterator[tuple[int, Row]]:
     Raises InputError naming file and line: unreadable, not UTF-8, not a table, or without any row.
     """
     reader = _reader(path)
-    try:
-        first = next(reader, None)
-        if first is None:
-            raise InputError(f"{path}:1: the file has no rows; fill it or remove it")
-        yield first
-        yield from reader
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: this is no complete gzip file ({error}); compress it again") from error
-    except OSError as error:
-        raise InputError(f"{path}: the file cannot be read: {error.strerror or error}") from error
+    first = next(reader, None)
+    if first is None:
+        raise InputError(f"{path}:1: the file has no rows; fill it or remove it")
+    yield first
+    yield from reader
 
 
 def column_names(path: Path) -> frozenset[str]:
@@ -68,11 +63,16 @@ def _reader(path: Path) -> Iterator[tuple[int, Row]]:
     raise InputError(f"{path}: unknown format; use one of {', '.join(SUFFIXES)}")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines as bytes, without a byte order mark."""
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        for line, raw in enumerate(file, 1):
-            yield line, raw.removeprefix(_BOM) if line == 1 else raw
+def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines as bytes with their numbers, without a byte order mark. Raises InputError when the file cannot be read."""
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            for line, raw in enumerate(file, 1):
+                yield line, raw.removeprefix(_BOM) if line == 1 else raw
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: this is no complete gzip file ({error}); compress it again") from error
+    except OSError as error:
+        raise InputError(f"{path}: the file cannot be read: {error.strerror or error}; check it") from error
 
 
 def _not_utf8(path: Path, line: int, error: UnicodeDecodeError) -> InputError:
@@ -80,7 +80,7 @@ def _not_utf8(path: Path, line: int, error: UnicodeDecodeError) -> InputError:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    for line, raw in _lines(path):
+    for line, raw in raw_lines(path):
         try:
             row = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
@@ -127,7 +127,7 @@ def _delimited_rows(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
 
 
 def _decoded(path: Path) -> Iterator[str]:
-    for line, raw in _lines(path):
+    for line, raw in raw_lines(path):
         try:
             yield raw.decode()
         except UnicodeDecodeError as error:
@@ -150,8 +150,21 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:
         with pq.ParquetFile(path) as file:
             row = 0
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                for values in batch.to_pylist():
+                for values in _values(path, batch, row):
                     row += 1
                     yield row, values
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: this is no readable Parquet file ({error}); write it again") from error
+
+
+def _values(path: Path, batch: Any, rows_before: int) -> list[Row]:
+    """The rows of a record batch. Raises InputError naming the first row with bytes that are no text."""
+    try:
+        return cast("list[Row]", batch.to_pylist())
+    except UnicodeDecodeError:
+        for at in range(batch.num_rows):
+            try:
+                batch.slice(at, 1).to_pylist()
+            except UnicodeDecodeError as error:
+                raise InputError(f"{path}:{rows_before + at + 1}: a text is not UTF-8; write the file again") from error
+        raise

@@ -107,7 +107,10 @@ def known_item(items: Iterable[Item], source: Source = "title", *, max_queries: 
 
 
 def write_known_item(made: Made, folder: str | Path, *, overwrite: bool = False, **settings: str) -> None:
-    """Write `made` as a BEIR folder, all or nothing, with `settings` in its task.toml. Raises InputError when the folder holds something."""
+    """Write `made` as a BEIR folder, all or nothing, with `settings` in its task.toml.
+
+    Raises InputError when the folder holds something (see `new_folder`).
+    """
     with new_folder(Path(folder), overwrite) as new:
         write_jsonl(new / "corpus.jsonl", ({"_id": d.id, "title": "", "text": d.text} for d in made.documents))
         write_jsonl(new / "queries.jsonl", map(_query_row, made.queries))

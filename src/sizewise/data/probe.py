@@ -112,17 +112,18 @@ def _regression(c: float, iterations: int, **others: Any) -> Any:
 
 
 def _fit_predict(model: Any, train: Vectors, labels: Codes, test: Vectors) -> npt.NDArray[np.int32]:
-    with single_threaded(), _no_convergence_warnings():
+    with single_threaded(), _no_news():
         model.fit(np.asarray(train, np.float32), labels)
     predicted: npt.NDArray[np.int32] = model.predict(np.asarray(test, np.float32)).astype(np.int32)
     return predicted
 
 
 @contextmanager
-def _no_convergence_warnings() -> Iterator[None]:
-    """The iteration limits belong to the protocols: reaching one is no news."""
+def _no_news() -> Iterator[None]:
+    """Iteration limits belong to the protocols, and that labels are many and rare was noted when the data were read."""
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         yield

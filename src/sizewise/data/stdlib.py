@@ -18,7 +18,18 @@ from sizewise.data.stdlib_areas import AREAS
 from sizewise.data.words import first_sentence, words
 
 _SKIPPED = frozenset(
-    ["test", "tests", "idlelib", "idle_test", "lib2to3", "turtledemo", "ensurepip", "pydoc_data", "site-packages", "dist-packages"]
+    [
+        "test",
+        "tests",
+        "idlelib",
+        "idle_test",
+        "lib2to3",
+        "turtledemo",
+        "ensurepip",
+        "pydoc_data",
+        "site-packages",
+        "dist-packages",
+    ]
 )
 MIN_QUERY_WORDS = 5
 """In the first sentence: shorter ones ("Return self.") ask for nothing in particular."""

@@ -1,8 +1,8 @@
 """Which part of the library reference a top-level module of the standard library belongs to.
 
 The areas are the chapters of docs.python.org/3/library, small neighbours joined ("Functional programming" with "Data
-types", "File formats" with "Data persistence"). Modules of chapters too mixed to be an area (runtime services, importing)
-or too small to be found again as a cluster (cryptography: 11 texts) are out.
+types", "File formats" with "Data persistence"). Modules of chapters too mixed to be an area (runtime services,
+importing) or too small to be found again as a cluster (cryptography: 11 texts) are out.
 """
 
 _MODULES = {
@@ -10,8 +10,8 @@ _MODULES = {
     "data types": "array bisect calendar codecs collections copy copyreg dataclasses datetime enum functools graphlib "
     "heapq itertools operator pprint queue reprlib struct types weakref zoneinfo",
     "mathematics": "cmath decimal fractions math numbers random statistics",
-    "files": "dircache filecmp fileinput fnmatch genericpath glob linecache macpath ntpath pathlib posixpath shutil stat "
-    "tempfile",
+    "files": "dircache filecmp fileinput fnmatch genericpath glob linecache macpath ntpath pathlib posixpath shutil "
+    "stat tempfile",
     "persistence and formats": "bz2 configparser csv dbm gzip lzma netrc pickle pickletools plistlib shelve sqlite3 "
     "tarfile tomllib xdrlib zipfile zlib",
     "operating system": "argparse ctypes curses errno getopt getpass io locale logging os optparse platform pty pwd "

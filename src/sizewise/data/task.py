@@ -101,7 +101,8 @@ class Task(ABC):
 
     @abstractmethod
     def fit_texts(self) -> Sequence[TextSet]:
-        """Texts that transforms may be fitted on: corpus or training texts, never test units. May be empty."""
+        """Texts that transforms may be fitted on: corpus or training texts, never units that are tested by what was
+        fitted to their labels or partners. May be empty."""
 
     @abstractmethod
     def records(self, results: Mapping[str, npt.NDArray[Any]]) -> Raw:

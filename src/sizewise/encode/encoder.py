@@ -45,6 +45,9 @@ class Encoder(ABC):
     depends_on_batch: bool = False
     """True when a text's vector depends on the texts encoded beside it; such vectors are never stored."""
 
+    depends_on_role: bool = False
+    """True when queries and documents go through different weights, whatever their prompts."""
+
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         found = scheme(model.name)
         self.model = model
@@ -54,7 +57,10 @@ class Encoder(ABC):
     @property
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
-        """Everything that the vectors depend on apart from prompt and text, as JSON. Must not load weights."""
+        """Everything that the vectors depend on apart from prompt and text, as JSON. Must not load weights.
+
+        Not the model's name or folder: the same weights under another name have the same vectors.
+        """
 
     @property
     @abstractmethod
@@ -99,6 +105,7 @@ class Encoder(ABC):
                 return prompts[role]
         return ""
 
-    def key(self, prompt: str) -> str:
-        """What the store files vectors under: sha256 over the identity and the prompt."""
-        return digest({"encoder": dict(self.identity), "prompt": prompt})
+    def key(self, prompt: str, role: Role = "text") -> str:
+        """What the store files vectors under: sha256 over the identity, the prompt, and the role where it matters."""
+        about = {"encoder": dict(self.identity), "prompt": prompt}
+        return digest(about | {"role": role} if self.depends_on_role else about)

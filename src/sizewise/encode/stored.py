@@ -11,7 +11,7 @@ from sizewise.core.progress import Progress
 from sizewise.core.rows import Rows
 from sizewise.encode.encoder import Encoder
 from sizewise.store.store import Store
-from sizewise.store.vectors import Space, text_keys
+from sizewise.store.vectors import Key, Space, text_keys
 
 SHARD_CHARACTERS = 100_000
 """Least work of a shard: a few seconds for a small model. What a kill can lose."""
@@ -28,17 +28,24 @@ def stored_vectors(
     """
     if encoder.depends_on_batch:
         raise RunError(f"{encoder.model.name}: its vectors depend on their batch neighbours and cannot be stored")
-    space = store.space(encoder.key(prompt), {**encoder.identity, "prompt": prompt})
+    space = _space(store, encoder, role, prompt)
     keys = text_keys(texts)
     if len(space.missing(keys)):
         _fill(space, encoder, texts, keys, role, prompt, progress)
     return space.rows(keys)
 
 
-def missing_texts(store: Store, encoder: Encoder, texts: Sequence[str], prompt: str) -> list[str]:
+def missing_texts(
+    store: Store, encoder: Encoder, texts: Sequence[str], prompt: str, role: Role = "text"
+) -> list[str]:
     """The texts, each once, that `stored_vectors` would have to encode."""
-    space = store.space(encoder.key(prompt), {**encoder.identity, "prompt": prompt})
+    space = _space(store, encoder, role, prompt)
     return [texts[at] for at in space.missing(text_keys(texts))]
+
+
+def _space(store: Store, encoder: Encoder, role: Role, prompt: str) -> Space:
+    about = {"name": encoder.model.name, **encoder.identity, "prompt": prompt}
+    return store.space(encoder.key(prompt, role), about)
 
 
 def _fill(
@@ -57,7 +64,7 @@ def _fill(
             progress.say(f"{space.label}: another process was encoding; {len(missing)} texts are left to do")
         bar = progress.bar(f"encode {space.label}", float(work[missing].sum()))
         try:
-            for shard in _shards(missing, work):
+            for shard in _shards(keys, missing, work):
                 space.add(keys[shard], encoder.encode([texts[at] for at in shard], role, prompt))
                 bar.advance(float(work[shard].sum()))
         finally:
@@ -71,13 +78,18 @@ def _work(texts: Sequence[str], max_tokens: int | None) -> npt.NDArray[np.float6
     return np.minimum(lengths, 5.0 * max_tokens) + 10.0 if max_tokens else lengths + 10.0
 
 
-def _shards(missing: npt.NDArray[np.int64], work: npt.NDArray[np.float64]) -> Iterator[npt.NDArray[np.int64]]:
+def _shards(
+    keys: Key, missing: npt.NDArray[np.int64], work: npt.NDArray[np.float64]
+) -> Iterator[npt.NDArray[np.int64]]:
     """Positions to encode together, longest texts first.
 
     Texts of one shard have about one length, so little is padded. The bounds depend on the whole set and not on what
     is missing: a run that goes on after a kill makes the same batches, and so the same vectors to the last bit.
     """
-    size = max(SHARD_CHARACTERS, work.sum() / MOST_SHARDS)
-    order = missing[np.argsort(-work[missing], kind="stable")]
-    number = (np.cumsum(work[order]) - work[order]) // size
-    yield from np.split(order, np.flatnonzero(np.diff(number)) + 1)
+    every = np.sort(np.unique(keys, return_index=True)[1])
+    order = every[np.argsort(-work[every], kind="stable")]
+    before = np.cumsum(work[order]) - work[order]
+    number = before // max(SHARD_CHARACTERS, work[order].sum() / MOST_SHARDS)
+    left = np.isin(order, missing)
+    for shard in np.unique(number[left]):
+        yield order[left & (number == shard)]

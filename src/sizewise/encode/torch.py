@@ -37,11 +37,11 @@ class TorchEncoder(Encoder):
         super().__init__(model, trust)
         self.folder = locate(model.name, self.trust)
         self.similarity: Similarity = "dot" if self.folder.similarity == "dot" else "cosine"
+        self.depends_on_role = self.folder.routes
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
         return {
-            "name": self.model.name,
             "weights": self.folder.sha256,
             "precision": self.model.precision,
             "runtime": "torch",
@@ -114,7 +114,7 @@ class TorchEncoder(Encoder):
                 local_files_only=True,
                 model_kwargs={
                     "dtype": getattr(torch, self.model.precision),
-                    "use_safetensors": self.model.name not in self.trust.pickled,
+                    "use_safetensors": None if self.model.name in self.trust.pickled else True,
                 },
             )
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:

@@ -21,7 +21,7 @@ def search(
     """The `depth` documents with the largest dot product for each query.
 
     queries: float32 or int8 [q, d]; documents: rows of the same width. Ties go to the document with the smaller
-    `tie_rank` int64 [n] (default: its position). Returns positions int32 [q, depth] (-1 where there are no more
+    `tie_rank` int64 [n], which numbers them from 0 (default: its position). Returns positions int32 [q, depth] (-1 where there are no more
     documents) and scores float32 [q, depth], best first. Memory does not grow with the number of documents.
 
     Integer codes are multiplied as float32, which is exact up to 2^24 (1,040 dimensions of int8).

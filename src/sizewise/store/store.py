@@ -8,6 +8,7 @@ shared lock on the folder; pruning takes the exclusive one.
 import os
 import shutil
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,11 +57,13 @@ class Store:
     def __enter__(self) -> Self:
         try:
             make_private(self.root)
+            self._lock = self._locked(portalocker.LockFlags.SHARED)
         except OSError as error:
             raise InputError(
                 f"the store {self.root} cannot be written ({error.strerror}); set SIZEWISE_STORE to another folder"
             ) from None
-        self._lock = self._locked(portalocker.LockFlags.SHARED)
+        except portalocker.exceptions.LockException:
+            raise RunError(f"the store {self.root} is being pruned; run again when that has ended") from None
         return self
 
     def __exit__(
@@ -83,13 +86,16 @@ class Store:
 
     def find_record(self, key: str) -> Arrays | None:
         """The arrays kept under `key`, or None."""
+        path = self._record_path(key)
         try:
-            with np.load(self._record_path(key), allow_pickle=False) as file:
-                return dict(file)
+            with np.load(path, allow_pickle=False) as file:
+                found = dict(file)
         except FileNotFoundError:
             return None
-        except (ValueError, OSError, EOFError) as error:
-            raise RunError(f"{self._record_path(key)} cannot be read ({error}); delete it and run again") from None
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise RunError(f"{path} cannot be read ({error}); delete it and run again") from None
+        os.utime(path)
+        return found
 
     def keep_record(self, key: str, arrays: Arrays) -> None:
         """Keep `arrays` (no objects: they are never pickled) under `key`."""
@@ -109,7 +115,8 @@ class Store:
         return folder_bytes(self.root / "records")
 
     def prune(self, unused_days: float = 0.0) -> int:
-        """Delete vectors and records not used for `unused_days` days; returns the bytes freed.
+        """Delete vectors and records not used for `unused_days` days, and what killed processes left half written;
+        returns the bytes freed.
 
         Call it outside a `with` block: it takes the exclusive lock, and raises RunError while anybody uses the store.
         """
@@ -119,8 +126,11 @@ class Store:
             oldest = time.time() - unused_days * 86400
             before = folder_bytes(self.root)
             for path in self.root.glob("vectors/*"):
-                if Space.open(path).last_used <= oldest:
+                space = Space.open(path)
+                if space.last_used <= oldest:
                     path.rename(self.root / f"{TRASH}{path.name}")  # out of sight at once: a kill leaves no half space
+                else:
+                    space.sweep()
             for path in self.root.glob(f"{TRASH}*"):
                 shutil.rmtree(path)
             for file in self.root.glob("records/*/*"):

@@ -59,6 +59,14 @@ def open_shard(path: Path) -> npt.NDArray[np.float32]:
         raise RunError(f"{path} cannot be read ({error}); delete {path.parent} and run again") from None
 
 
+def read_keys(path: Path) -> Key:
+    """The keys of one shard."""
+    content = path.read_bytes()
+    if len(content) % KEY_BYTES:
+        raise RunError(f"{path} cannot be read (it was cut off); delete {path.parent} and run again")
+    return np.frombuffer(content, dtype=f"S{KEY_BYTES}")
+
+
 @dataclass
 class Space:
     """A folder of shards: `<name>.npy` float32 [m, d] and `<name>.keys` (16 bytes a text).
@@ -117,7 +125,7 @@ class Space:
             return
         keys, shards, rows = [self._keys], [self._shard], [self._row]
         for name in fresh:
-            found = np.frombuffer((self.path / f"{name}.keys").read_bytes(), dtype=f"S{KEY_BYTES}")
+            found = read_keys(self.path / f"{name}.keys")
             keys.append(found)
             shards.append(np.full(len(found), len(self._names), dtype=np.int32))
             rows.append(np.arange(len(found), dtype=np.int32))
@@ -132,7 +140,12 @@ class Space:
         return np.sort(first[absent])
 
     def add(self, keys: Key, vectors: npt.NDArray[np.float32]) -> None:
-        """Keep the vectors float32 [m, d] of texts as one shard. Raises RunError for values that are not finite."""
+        """Keep the vectors float32 [m, d] of texts as one shard.
+
+        Raises RunError for values that are not finite, and where there is not one vector for each text.
+        """
+        if vectors.ndim != 2 or len(vectors) != len(keys):
+            raise RunError(f"{self.label} returned an array of shape {vectors.shape} for {len(keys)} texts")
         if not np.isfinite(vectors).all():
             raise RunError(f"{self.label} returned vectors that are not finite; they are not kept")
         name = uuid.uuid4().hex
@@ -146,6 +159,12 @@ class Space:
         at = np.searchsorted(self._keys, keys)
         shards = tuple(self._shard_path(name) for name in self._names)
         return StoredRows(shards, self._shard[at], self._row[at], self.dimensions or 0)
+
+    def sweep(self) -> None:
+        """Delete what killed processes left half written. Only for the holder of the store's exclusive lock."""
+        for file in self.path.iterdir():
+            if file.suffix == ".tmp" or (file.suffix == ".npy" and not file.with_suffix(".keys").exists()):
+                file.unlink()
 
     @contextmanager
     def writing(self) -> Iterator[bool]:

@@ -32,11 +32,10 @@ def check_steps(steps: Sequence[Step], dimensions: int) -> None:
         if quantiser is not None:
             raise InputError(f"{step} cannot follow {quantiser}; put int8 and binary last, before rescore")
         try:
-            kind.check(step.value, dimensions)
+            dimensions = kind.check(step.value, dimensions)
         except InputError as error:
             raise InputError(f"{step} {error}") from None
         quantiser = step if kind.is_quantiser else None
-        dimensions = step.value if step.value is not None else dimensions
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ class Projection(Transform):
     """A transform whose value is the number of dimensions to keep."""
 
     @classmethod
-    def check(cls, value: int | None, dimensions: int) -> None:
+    def check(cls, value: int | None, dimensions: int) -> int:
         if value is None:
             raise InputError("needs the number of dimensions to keep, as in truncate=128")
         if not 1 <= value <= dimensions:
             raise InputError(f"keeps {value} dimensions, and the vectors have {dimensions}")
+        return value
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,14 @@ class Transform(ABC):
     """A quantiser comes last: what it returns are codes, not vectors that another transform could take."""
 
     @classmethod
-    def check(cls, value: int | None, dimensions: int) -> None:
-        """Raises InputError when `value` (what stands behind `=` in the candidate) is missing, unexpected or does not
-        suit vectors of `dimensions`. Called before anything is encoded."""
+    def check(cls, value: int | None, dimensions: int) -> int:
+        """Dimensions of the result for vectors of `dimensions`. Called before anything is encoded.
+
+        Raises InputError when `value` (what stands behind `=` in the candidate) is missing, unexpected or out of range.
+        """
         if value is not None:
             raise InputError(f"takes no value, and got {value}")
+        return dimensions
 
     @classmethod
     @abstractmethod

@@ -1,0 +1,164 @@
+"""The string form of candidates: the writer and the parser are each other's inverse, and errors say where."""
+
+import random
+import re
+import shlex
+
+import pytest
+
+from sizewise.core.candidate import ROLES, Embed, Lexical, Model, Step, is_shape, models
+from sizewise.core.errors import InputError
+from sizewise.core.grammar import parse, write
+
+ODD_CHARACTERS = list("ab0 .-_/:@+=,;[](){}<>|&$`!?*#~%^'\"\\\n\t\r\0\x07\x1b\x7f") + [
+    "é", "ß", "中", "हि", "\u0301", "\u200f", "\u2028", "\xa0", "\u00ad", "😀", "bm25", "rescore", "//", "C:\\",
+]  # fmt: skip
+STEPS = [Step("truncate", 64), Step("pca", 1), Step("whiten", 10**9), Step("int8"), Step("binary"), Step("binary-asym"),
+         Step("x_1.y-2", 0)]  # fmt: skip
+
+
+def text(chance: random.Random, least: int) -> str:
+    return "".join(chance.choices(ODD_CHARACTERS, k=chance.randint(least, 12)))
+
+
+def candidate(chance: random.Random) -> Embed:
+    roles = sorted(chance.sample(ROLES, chance.randint(0, 3)))
+    model = Model(
+        name=text(chance, 1),
+        precision=chance.choice(["float32", "bfloat16"]),
+        runtime=chance.choice(["torch", "openvino", "a-b.c_1"]),
+        prompts=tuple((role, text(chance, 0)) for role in roles),
+    )
+    steps = tuple(chance.choices(STEPS, k=chance.randint(0, 3)))
+    return Embed(model, steps, chance.choice([0, 1, 100]) if steps else 0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_written_parses_back(seed):
+    chance = random.Random(seed)
+    for _ in range(200):
+        wanted = candidate(chance)
+        written = write(wanted)
+        assert parse(written) == wanted, written
+        assert write(parse(written)) == written
+        assert parse(f"\n {written}\t") == wanted
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_written_survives_a_shell_in_single_quotes(seed):
+    chance = random.Random(seed)
+    for _ in range(200):
+        written = write(candidate(chance))
+        assert "'" not in written
+        assert "\0" not in written
+        assert written.isprintable()
+        assert not written.startswith("-")
+        assert shlex.split(f"'{written}'") == [written]
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("bm25", Lexical("bm25")),
+        ('"bm25"', Embed(Model("bm25"))),
+        ("all-MiniLM-L6-v2", Embed(Model("all-MiniLM-L6-v2"))),
+        ("./my-model@bf16/openvino", Embed(Model("./my-model", "bfloat16", "openvino"))),
+        ("m@fp32/openvino", Embed(Model("m", "float32", "openvino"))),
+        ("m+pca=128+binary+rescore=100", Embed(Model("m"), (Step("pca", 128), Step("binary")), 100)),
+        (
+            'intfloat/e5-small-v2[document="passage: ",query="query: "]',
+            Embed(Model("intfloat/e5-small-v2", prompts=(("document", "passage: "), ("query", "query: ")))),
+        ),
+        ("shape:layers=3:hidden=128", Embed(Model("shape:layers=3:hidden=128"))),
+        ('"a b"', Embed(Model("a b"))),
+    ],
+)
+def test_examples(written, wanted):
+    assert parse(written) == wanted
+    assert write(wanted) == written
+    assert str(wanted) == written
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("m@fp32", "m"),
+        ("m@float32/torch", "m"),
+        ("m@bfloat16", "m@bf16"),
+        ("m+pca=0128", "m+pca=128"),
+        ('"m"', "m"),
+        ('m[query="q",document="d"]', 'm[document="d",query="q"]'),
+        ('m[query="it\\u0027s"]', 'm[query="it\\u0027s"]'),
+        ("m[query=\"it's\"]", 'm[query="it\\u0027s"]'),
+    ],
+)
+def test_other_spellings_have_one_canonical_form(written, canonical):
+    assert str(parse(written)) == canonical
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("", "candidate '': expected a model name, a folder or bm25 at character 1, found the end"),
+        ('""', "candidate '\"\"': expected a model name, a folder or bm25 at character 3, found the end"),
+        ("@bf16", "candidate '@bf16': expected a model name, a folder or bm25 at character 1, found '@bf16'"),
+        ("a b", "candidate 'a b': expected end of the candidate, '@', '+' or '[' at character 2, found ' b'"),
+        ("fuse(bm25, a)", "there is no pipeline fuse(...); write an encoder or bm25"),
+        ("m@", "expected a precision such as bf16 at character 3, found the end"),
+        ("m@int3", "unknown precision 'int3'; there are fp32 and bf16"),
+        ("m@bf16/", "expected a runtime such as torch at character 8, found the end"),
+        ("m@bf16@bf16", "expected end of the candidate, '@', '+' or '[' at character 7, found '@bf16'"),
+        ("m+", "expected a transform such as truncate=128 or int8 at character 3, found the end"),
+        ("m+pca=", "expected a whole number at character 7, found the end"),
+        ("m+pca=-1", "expected a whole number at character 7, found '-1'"),
+        ("m+pca=1.5", "expected end of the candidate, '@', '+' or '[' at character 8, found '.5'"),
+        ("m+pca=" + "9" * 5000, "expected end of the candidate"),
+        ("m+rescore=10", "rescore takes a number of results and follows a transform, as in MODEL+binary+rescore=100"),
+        ("m+binary+rescore", "rescore takes a number of results"),
+        ("m+binary+rescore=0", "rescore takes a number of results"),
+        ("m+binary+rescore=10+int8", "rescore comes last"),
+        ("m+binary+rescore=10+rescore=10", "rescore comes last"),
+        ("m[]", "expected query, document or text at character 3, found ']'"),
+        ('m[title="x"]', "a prompt is for query, document or text, not 'title'"),
+        ("m[query]", "expected '=' at character 8, found ']'"),
+        ("m[query=q: ]", "expected a prompt in double quotes at character 9, found 'q: ]'"),
+        ("m[query='q: ']", "expected a prompt in double quotes at character 9"),
+        ('m[query="q"', "expected ',' or ']' at character 12, found the end"),
+        ('m[query="q",query="r"]', "two prompts for query; give one"),
+        ('m[query="\\x"]', '"\\x" is not a JSON string (Invalid \\escape'),
+        ('m[query="open', "expected a prompt in double quotes at character 9"),
+        ("bm25+int8", "bm25 has no vectors, so it takes no prompts, precision or transforms"),
+        ("bm25@bf16", "bm25 has no vectors"),
+    ],
+)
+def test_errors(written, message):
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        parse(written)
+    assert caught.value.exit_code == 2
+    assert str(caught.value).startswith("candidate ")
+
+
+def test_random_text_parses_or_is_an_input_error():
+    chance = random.Random(1)
+    for _ in range(3000):
+        made = "".join(chance.choices(["m", "[", "]", "query", "=", '"', "@", "bf16", "+", "pca", "9", "(", "\\", ","], k=8))
+        try:
+            parsed = parse(made)
+        except InputError:
+            continue
+        assert parse(write(parsed)) == parsed
+
+
+def test_candidates_are_data():
+    made = parse("m+int8")
+    assert made == parse("m+int8")
+    assert len({made, parse("m+int8"), parse("m")}) == 2
+    assert made.plain == parse("m")
+    assert is_shape(parse("shape:bert-base+int8"))
+    assert not is_shape(parse("m"))
+    assert not is_shape(Lexical())
+
+
+def test_models_are_listed_once_in_order():
+    found = models([parse(text) for text in ("bm25", "b+int8", "a", "b", "a@bf16")])
+    assert list(found) == [Model("b"), Model("a"), Model("a", "bfloat16")]
