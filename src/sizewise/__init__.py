@@ -1,6 +1,5 @@
 """Sizewise: which is the smallest text-embedding pipeline that is good enough, on your data, hardware and budget?"""
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from sizewise.study.study import Study
 
 __all__ = ["Prices", "Run", "Space", "Study", "__version__", "load_task", "parse"]
-__version__ = version("sizewise")
+__version__: str
 
 _HOMES = {
     "Prices": "sizewise.cost.price",
@@ -26,6 +25,10 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Public names are imported when first used, so that `import sizewise` stays quick."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("sizewise")
     if name not in _HOMES:
         raise AttributeError(f"module 'sizewise' has no attribute {name!r}")
     import importlib

@@ -24,6 +24,7 @@ def imports(file: Path) -> set[str]:
             assert node.level == 0, f"{file}: relative import in line {node.lineno}"
             within = node.module == "sizewise"
             names = [f"sizewise.{alias.name}" for alias in node.names] if within else [node.module or ""]
+            names = [name for name in names if name != "sizewise.__version__"]
         found |= {name.split(".")[1] for name in names if name.startswith("sizewise.")}
     return found
 

@@ -60,7 +60,7 @@ class Mapped:
 
 def blocks(rows: Rows, bytes_per_row: int | None = None) -> Iterator[tuple[int, int]]:
     """Bounds of consecutive blocks of about BLOCK_BYTES, a row being float32 unless said otherwise."""
-    step = max(1, BLOCK_BYTES // (bytes_per_row or 4 * rows.dimensions))
+    step = max(1, BLOCK_BYTES // max(1, bytes_per_row or 4 * rows.dimensions))
     for start in range(0, len(rows), step):
         yield start, min(start + step, len(rows))
 

@@ -29,7 +29,10 @@ SINGLES = 100
 """Single texts in each round, at most."""
 BULK_SECONDS = 3.0
 """Of bulk encoding in each round, about."""
-PILOT = 16
+PILOT = 4
+"""Texts timed first, to find how many BULK_SECONDS hold."""
+LEAST = 8
+"""Texts in a round, at least: a large shape takes seconds for each."""
 MEMORY_SHARE = 0.6
 """Of the free memory, at most, for processes that are alive together."""
 
@@ -207,13 +210,14 @@ class _Timed:
         self.singles: list[list[float]] = []
         self.bulk_seconds: list[float] = []
         self.bulk: list[str] = []
-        self.tokens: int | None = None
         if not whole(subject, plan):
             pilot = plan.sample.bulk[:PILOT]
             worker.ask({"do": "bulk", "texts": pilot})
             seconds = worker.ask({"do": "bulk", "texts": pilot})["seconds"]
             count = int(len(pilot) * BULK_SECONDS / max(seconds, 1e-6))
-            self.bulk = plan.sample.bulk[: max(len(pilot), count)]
+            self.bulk = plan.sample.bulk[: max(LEAST, count)]
+        elif not isinstance(subject, Embed):
+            self.bulk = plan.sample.bulk
 
     def round(self) -> None:
         request = {"do": "single", "texts": self._singles(), "seconds": SINGLE_SECONDS}
@@ -225,7 +229,10 @@ class _Timed:
         memory = self.worker.ask({"do": "memory"})
         about = self.worker.about
         throughput = len(self.bulk) / float(np.median(self.bulk_seconds)) if self.bulk_seconds else None
-        tokens = self.plan.sample.tokens_per_text(self.subject, self.bulk)
+        tokens = self.plan.sample.tokens_per_text(self.subject, self.plan.sample.bulk)
+        if throughput and tokens:
+            # A slow encoder sees few texts, longer or shorter than most by chance; its tokens a second are comparable.
+            throughput *= (self.plan.sample.tokens_per_text(self.subject, self.bulk) or tokens) / tokens
         device = memory["device_bytes"]
         return Figures(
             texts_per_s=throughput,

@@ -91,11 +91,12 @@ def _pipeline(start: Request) -> dict[str, Any]:
     store = Store(start["store"])
     store.__enter__()
     bench = Bench(store, _trust(start))
-    pipeline = build(bench, parse(start["candidate"]), task)
+    candidate = parse(start["candidate"])
+    pipeline = build(bench, candidate, task)
     index_from_store(bench, pipeline, task)
     return {
         "single": lambda texts: pipeline.search(texts, 10),
-        "bulk": lambda texts: pipeline.index(texts),
+        "bulk": lambda texts: build(bench, candidate, task).index(texts),
         "about": {"bytes_per_vector": pipeline.bytes_per_vector},
     }
 

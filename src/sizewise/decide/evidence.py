@@ -1,7 +1,7 @@
 """The matrices of a run: everything that a decision reads, and nothing that needs a model to run again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -80,7 +80,7 @@ def compare(
             )
             low[row], high[row], why[row] = 100 * one.low, 100 * one.high, one.why
         points[here], draws[here] = 100 * found, 100 * sampled
-        bounds[np.ix_(here, here)] = 100 * upper_bounds(found, sampled, groups)
+        bounds[np.ix_(here, here)] = 100 * upper_bounds(found, sampled, groups, statistic.reach)
     return Compared(points, low, high, tuple(why), draws, bounds)
 
 
@@ -103,6 +103,9 @@ class Evidence:
     """By candidate, shapes included."""
     latency_drift: float
     throughput_drift: float
+    end_to_end: Mapping[str, Figures] = field(default_factory=dict)
+    """Finalists measured again as whole pipelines. Limits hold for these too; costs are compared like for like, by
+    `figures`."""
 
     @property
     def shapes(self) -> tuple[str, ...]:
@@ -135,6 +138,7 @@ class Evidence:
             "candidates": list(self.candidates),
             "approximate": [list(one.approximate) for one in self.compared],
             "figures": {name: figures.to_json() for name, figures in self.figures.items()},
+            "end_to_end": {name: figures.to_json() for name, figures in self.end_to_end.items()},
             "latency_drift": self.latency_drift,
             "throughput_drift": self.throughput_drift,
         }
@@ -155,11 +159,8 @@ class Evidence:
             figures={name: Figures.from_json(found) for name, found in about["figures"].items()},
             latency_drift=about["latency_drift"],
             throughput_drift=about["throughput_drift"],
+            end_to_end={name: Figures.from_json(found) for name, found in about["end_to_end"].items()},
         )
-
-    def with_figures(self, changed: Mapping[str, Figures]) -> "Evidence":
-        """The same with some candidates' figures replaced: measured again end to end, or at other prices."""
-        return replace(self, figures={**self.figures, **changed})
 
 
 _ARRAYS = ("points", "low", "high", "draws", "bounds")

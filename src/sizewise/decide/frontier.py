@@ -1,6 +1,7 @@
 """The frontier of quality against cost, the steps up the ladder, and what a shape would have to be worth."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -107,11 +108,23 @@ def undominated(quality: Floats, costs: Floats) -> npt.NDArray[np.bool_]:
     return result
 
 
-def marginal(evidence: Evidence, ladder: list[Point]) -> list[MarginalStep]:
-    """Each step along the frontier: what it gains on every deciding task, with a paired interval, and what it costs."""
-    steps = [point for point in ladder if point.on_frontier]
+def steps(ladder: list[Point], drift: float) -> list[Point]:
+    """The frontier with costs that drift cannot tell apart joined: of those, the one of highest quality."""
+    result: list[Point] = []
+    base = 0.0
+    for point in (one for one in ladder if one.on_frontier):
+        if result and abs(point.cost - base) <= drift * abs(base):
+            result[-1] = point  # along the frontier quality rises
+        else:
+            result.append(point)
+            base = point.cost
+    return result
+
+
+def marginal(evidence: Evidence, rungs: list[Point]) -> list[MarginalStep]:
+    """Each step up the ladder: what it gains on every deciding task, with a paired interval, and what it costs."""
     result = []
-    for start, to in zip(steps, steps[1:], strict=False):
+    for start, to in pairwise(rungs):
         i, j = evidence.candidates.index(to.candidate), evidence.candidates.index(start.candidate)
         gains = []
         for t in evidence.deciding:

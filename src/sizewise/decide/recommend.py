@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sizewise.cost.figures import MORE_IS_BETTER
+from sizewise.cost.figures import MORE_IS_BETTER, Figures
 from sizewise.decide.evidence import Evidence
 from sizewise.decide.terms import Terms, breach
 from sizewise.stats.compare import units_needed
@@ -87,9 +87,7 @@ def infeasible(evidence: Evidence, terms: Terms) -> dict[str, str]:
     for at, name in enumerate(evidence.candidates):
         figures = evidence.figures[name]
         undone = [evidence.tasks[t].name for t in evidence.deciding if np.isnan(evidence.compared[t].points[at])]
-        broken = [
-            why for figure, limit in terms.limits.items() if (why := breach(figure, limit, figures.value(figure)))
-        ]
+        broken = _broken(terms, figures, evidence.end_to_end.get(name))
         if undone:
             reasons[name] = f"it does not apply to {', '.join(undone)}"
         elif broken:
@@ -97,6 +95,17 @@ def infeasible(evidence: Evidence, terms: Terms) -> dict[str, str]:
         elif figures.value(terms.minimise) is None:
             reasons[name] = f"{terms.minimise} was not measured"
     return reasons
+
+
+def _broken(terms: Terms, figures: Figures, end_to_end: Figures | None) -> list[str]:
+    """The limits that a candidate breaks by its figures or, where it was measured end to end, by those."""
+    found = []
+    for name, limit in terms.limits.items():
+        if why := breach(name, limit, figures.value(name)):
+            found.append(why)
+        elif end_to_end and (value := end_to_end.value(name)) is not None and (why := breach(name, limit, value)):
+            found.append(f"measured end to end, {why}")
+    return found
 
 
 def board(evidence: Evidence, terms: Terms) -> Board:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sizewise.cost.figures import COSTS
 from sizewise.decide.evidence import Evidence
-from sizewise.decide.frontier import BreakEven, MarginalStep, Point, break_even, marginal, points
+from sizewise.decide.frontier import BreakEven, MarginalStep, Point, break_even, marginal, points, steps
 from sizewise.decide.recommend import Choice, alike, choose, closest, infeasible
 from sizewise.decide.terms import Terms
 
@@ -31,8 +31,10 @@ class Recommendation:
     choice: Choice
     figures: Mapping[str, Any]
     """Of the chosen candidate; empty when there is none."""
+    end_to_end: Mapping[str, Any]
+    """The same, measured on the whole pipeline; empty when it was not."""
     best: str | None
-    """The feasible candidate that loses least: what the savings are compared with."""
+    """The candidate with the highest mean score: what the savings are compared with."""
     savings: Mapping[str, tuple[float, float]]
     """By figure: value of `best`, value of the chosen one."""
     infeasible: Mapping[str, str]
@@ -63,29 +65,23 @@ def decide(evidence: Evidence, terms: Terms) -> Recommendation:
     """The recommendation under `terms`. Reads matrices and figures only; runs nothing."""
     choice = choose(evidence, terms)
     ladder = points(evidence, terms)
-    best = _best(choice)
+    best = max(ladder, key=lambda point: point.quality).candidate if ladder else None
     return Recommendation(
         terms=terms,
         choice=choice,
         figures=evidence.figures[choice.candidate].to_json() if choice.candidate else {},
+        end_to_end=evidence.end_to_end[choice.candidate].to_json() if choice.candidate in evidence.end_to_end else {},
         best=best,
         savings=_savings(evidence, choice.candidate, best),
         infeasible=infeasible(evidence, terms),
         closest=tuple(closest(evidence, terms)) if choice.candidate is None else (),
         alike=alike(evidence, terms),
         frontier=tuple(ladder),
-        marginal=tuple(marginal(evidence, ladder)),
+        marginal=tuple(marginal(evidence, steps(ladder, evidence.drift(terms.minimise)))),
         break_even=tuple(break_even(evidence, terms, choice)),
         sensitivity=tuple(_sensitivity(evidence, terms, choice)),
         fidelity_only=bool(evidence.tasks) and not any(task.is_quality for task in evidence.tasks),
     )
-
-
-def _best(choice: Choice) -> str | None:
-    """What scores best on the task where the chosen candidate loses most of its margin."""
-    if not choice.tasks:
-        return None
-    return max(choice.tasks, key=lambda one: one.loss / one.margin).best
 
 
 def _savings(evidence: Evidence, chosen: str | None, best: str | None) -> dict[str, tuple[float, float]]:

@@ -107,6 +107,9 @@ def _loss(one: OnTask) -> str:
 
 
 def _saves(found: Recommendation) -> Iterator[str]:
+    if found.end_to_end:
+        parts = [amount(name, found.end_to_end[name]) for name in ("p50_ms", "p95_ms", "memory_mb")]
+        yield f"Measured end to end, from query to ranking in a fresh process: {', '.join(parts)}."
     parts = [
         f"{found.savings[name][1]:,.4g} instead of {found.savings[name][0]:,.4g} {UNITS[name]}"
         for name in TOLD
@@ -114,14 +117,14 @@ def _saves(found: Recommendation) -> Iterator[str]:
     ]
     if parts:
         yield f"Against {found.best} it takes {'; '.join(parts)}."
-    for one in found.break_even:
-        hopeless = [task for task, needed, _ in one.scores if needed > 100]
-        needed = ", ".join(f"{needed:.1f} on {task}" for task, needed, _ in one.scores if needed <= 100)
-        start = f"{one.shape} costs {one.times:,.1f} times as much"
-        if needed:
-            yield f"{start}: a model of that shape would have to score more than {needed} to be worth it."
-        if hopeless:
-            yield f"{start}, and no score could make it worth that on {', '.join(hopeless)}."
+    if found.break_even:
+        times = ", ".join(f"{one.shape} {one.times:,.1f}" for one in found.break_even)
+        scores = found.break_even[0].scores
+        needed = ", ".join(f"{needed:.1f} on {task}" for task, needed, _ in scores if needed <= 100)
+        yield (
+            f"Larger shapes cost more by these factors: {times}. To be worth any more, a model would have to score above "
+            f"{needed or '100'} on at least one task."
+        )
 
 
 def _alike(found: Recommendation) -> Iterator[str]:

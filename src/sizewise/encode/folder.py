@@ -100,6 +100,15 @@ class ModelFolder:
         return int(config["hidden_size"]) if isinstance(config, dict) and "hidden_size" in config else None
 
     @property
+    def max_tokens(self) -> int | None:
+        """Where texts are cut off, as far as the configuration tells it: as sentence-transformers reads it."""
+        if stored := (self.json("sentence_bert_config.json") or {}).get("max_seq_length"):
+            return int(stored)
+        tokenizer = (self.json("tokenizer_config.json") or {}).get("model_max_length")
+        positions = (self.json("config.json") or {}).get("max_position_embeddings", -1)
+        return min(int(tokenizer), int(positions)) if tokenizer and positions != -1 else None
+
+    @property
     def stored_prompts(self) -> Mapping[Role, str]:
         """Prompts by role, from config_sentence_transformers.json; the default prompt is for symmetric texts."""
         config = self._settings
@@ -109,10 +118,8 @@ class ModelFolder:
             for name in names:
                 if name in prompts and role not in found:
                     found[role] = prompts[name]
-        default = config.get("default_prompt_name")
-        if default in prompts:
-            for role in ("query", "document", "text"):
-                found.setdefault(cast("Role", role), prompts[default])
+        if config.get("default_prompt_name") in prompts:
+            found["text"] = prompts[config["default_prompt_name"]]
         return found
 
     @property

@@ -59,8 +59,7 @@ class TorchEncoder(Encoder):
 
     @cached_property
     def max_tokens(self) -> int | None:
-        stored = (self.folder.json("sentence_bert_config.json") or {}).get("max_seq_length")
-        return int(stored) if stored else self._model.max_seq_length
+        return self.folder.max_tokens or self._model.max_seq_length
 
     @property
     def parameters(self) -> int | None:
@@ -117,7 +116,7 @@ class TorchEncoder(Encoder):
                     "use_safetensors": None if self.model.name in self.trust.pickled else True,
                 },
             )
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        except Exception as error:
             raise RunError(f"{self.model.name} does not load from {self.folder.path}: {error}") from error
         if not isinstance(model, SentenceTransformer):
             raise InputError(f"{self.model.name} is no embedding model")

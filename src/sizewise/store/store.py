@@ -26,6 +26,9 @@ from sizewise.store.vectors import Space
 
 Arrays = dict[str, npt.NDArray[Any]]
 TRASH = "trash-"
+SHARED_WAIT = 60.0
+"""Seconds to wait for somebody who is pruning."""
+EXCLUSIVE_WAIT = 0.5
 
 
 def default_root() -> Path:
@@ -152,7 +155,7 @@ class Store:
             lock.release()
 
     def _locked(self, kind: portalocker.LockFlags) -> Any:
-        wait = 60.0 if kind == portalocker.LockFlags.SHARED else 0.5
+        wait = SHARED_WAIT if kind == portalocker.LockFlags.SHARED else EXCLUSIVE_WAIT
         flags = kind | portalocker.LockFlags.NON_BLOCKING
         lock = portalocker.Lock(self.root / "lock", mode="a", flags=flags, timeout=wait)
         lock.acquire()

@@ -55,7 +55,7 @@ def open_shard(path: Path) -> npt.NDArray[np.float32]:
     """The vectors of one shard, memory-mapped."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError) as error:
         raise RunError(f"{path} cannot be read ({error}); delete {path.parent} and run again") from None
 
 

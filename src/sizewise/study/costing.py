@@ -82,32 +82,25 @@ def composed(
 
 def finalists(
     evidence: Evidence, terms: Terms, tasks: Sequence[Task], plan: Plan, path: Path, prices: Prices, progress: Progress
-) -> dict[str, Figures]:
-    """The recommended candidate and its runners-up, measured again end to end: query to ranking in a fresh process.
+) -> Evidence:
+    """`evidence` with the recommended candidate and its runners-up measured end to end, from query to ranking.
 
-    Empty when no task searches: then an encoder's own figures are already those of the whole pipeline.
+    When that puts the recommended one outside a limit, the next choice is measured too. Without a task that searches
+    nothing is measured: then an encoder's own figures are already those of the whole pipeline.
     """
     search = largest_search(tasks)
     names = runners_up(evidence, terms)
-    if search is None or not names:
-        return {}
-    again = measured([parse(name) for name in names], replace(plan, pipelines=True), path, progress)
-    result = {}
-    for candidate, figures in again.figures.items():
-        before = evidence.figures[str(candidate)]
-        whole = replace(
-            before,
-            mean_ms=figures.mean_ms,
-            p50_ms=figures.p50_ms,
-            p95_ms=figures.p95_ms,
-            p99_ms=figures.p99_ms,
-            load_s=figures.load_s,
-            memory_mb=figures.peak_memory_mb,
-            latency_samples=figures.latency_samples,
-            source="measured",
-        )
-        result[str(candidate)] = priced(whole, prices, len(search[1].texts))
-    return result
+    while search is not None and names:
+        again = measured([parse(name) for name in names], replace(plan, pipelines=True), path, progress)
+        for candidate, figures in again.figures.items():
+            composed = evidence.figures[str(candidate)]
+            whole = replace(figures, memory_mb=figures.peak_memory_mb, texts_per_s=composed.texts_per_s)
+            whole = replace(whole, bytes_per_vector=composed.bytes_per_vector)
+            known = {**evidence.end_to_end, str(candidate): priced(whole, prices, len(search[1].texts))}
+            evidence = replace(evidence, end_to_end=known)
+        choice = choose(evidence, terms)
+        names = [] if choice.candidate is None or choice.candidate in evidence.end_to_end else [choice.candidate]
+    return evidence
 
 
 def runners_up(evidence: Evidence, terms: Terms) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from sizewise.core.candidate import Candidate
 from sizewise.core.errors import InputError
+from sizewise.cost.figures import Figures
 from sizewise.cost.price import Prices, priced
 from sizewise.data.task import Raw, Task
 from sizewise.decide.evidence import Evidence
@@ -130,10 +131,14 @@ class Run:
         """The same run at other prices."""
         prices = Prices(**({**self.about["prices"]} | changed))
         documents = int(self.about["documents"])
-        figures = {name: priced(found, prices, documents) for name, found in self.evidence.figures.items()}
-        return Run(
-            self.folder, self.evidence.with_figures(figures), self.terms, {**self.about, "prices": asdict(prices)}
+
+        def again(figures: Mapping[str, Figures]) -> dict[str, Figures]:
+            return {name: priced(found, prices, documents) for name, found in figures.items()}
+
+        evidence = replace(
+            self.evidence, figures=again(self.evidence.figures), end_to_end=again(self.evidence.end_to_end)
         )
+        return Run(self.folder, evidence, self.terms, {**self.about, "prices": asdict(prices)})
 
 
 def changed_terms(terms: Terms, changed: Mapping[str, Any]) -> Terms:

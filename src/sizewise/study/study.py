@@ -112,10 +112,9 @@ class Study:
                 found.throughput_drift,
             )
             with clock("finalists"):
-                again = finalists(
+                evidence = finalists(
                     evidence, terms, work.tasks, plan, folder.path / "finalists.json", self.prices, self.progress
                 )
-            evidence = evidence.with_figures(again)
             about = {
                 "name": self.name,
                 "environment": environment(plan.threads),
