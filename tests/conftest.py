@@ -13,11 +13,12 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-WORDS = """
+TEXT = """
 the a of to in is for on with and river bank money water bridge engine wheel road garden flower tree leaf winter summer
 snow rain cloud storm light night star moon planet orbit rocket fuel oil price market trade ship sail wind wave ocean
 fish bird wing song music drum dance stage actor story book page letter word name town city street house door window
-""".split()
+"""
+WORDS = TEXT.split()
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +103,7 @@ def make_encoder():
             seed = int.from_bytes(sha256(text.encode()).digest()[:8], "little")
             return np.random.default_rng(seed).standard_normal(self._dimensions).astype(np.float32)
 
-        def encode(self, texts, role, prompt):  # noqa: ARG002
+        def encode(self, texts, role, prompt):
             if self.fail_after is not None and len(self.batches) >= self.fail_after:
                 raise KeyboardInterrupt
             self.batches.append(list(texts))
@@ -134,7 +135,9 @@ def similarity_folder(tmp_path_factory, sentences) -> Path:
     folder.mkdir()
     chance = random.Random(4)
     for file, start in (("test.csv", 0), ("train.csv", 100)):
-        rows = [f"{sentences[start + at]},{sentences[start + at + 40]},{chance.randint(0, 50) / 10}" for at in range(40)]
+        rows = [
+            f"{sentences[start + at]},{sentences[start + at + 40]},{chance.randint(0, 50) / 10}" for at in range(40)
+        ]
         (folder / file).write_text("\n".join(["sentence1,sentence2,score", *rows]) + "\n")
     return folder
 

@@ -101,7 +101,7 @@ def derived(bench: Bench, task: Task, candidate: Embed) -> Raw:
 def pair_scores(chain: Chain, first: Rows, second: Rows) -> npt.NDArray[np.float64]:
     """Dot product of each pair of codes, float64 [n]: the first text as a query, the second as a document."""
     queries, documents = chain.queries(_all(first)), chain.documents(_all(second))
-    return np.einsum("ij,ij->i", queries.astype(np.float64), documents.astype(np.float64))
+    return np.asarray(np.einsum("ij,ij->i", queries.astype(np.float64), documents.astype(np.float64)))
 
 
 def _all(rows: Rows) -> npt.NDArray[Any]:

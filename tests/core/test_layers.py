@@ -50,13 +50,21 @@ def test_layers_import_downwards_only(file):
 def loaded_by(*modules: str) -> set[str]:
     """The heavy packages in a fresh interpreter after importing `modules`."""
     heavy = ["torch", "transformers", "sentence_transformers", "sklearn", "pyarrow", "bm25s", "scipy"]
-    lines = [*(f"import {module}" for module in modules), "import sys", f"print(*(m for m in {heavy} if m in sys.modules))"]
+    lines = [
+        *(f"import {module}" for module in modules),
+        "import sys",
+        f"print(*(m for m in {heavy} if m in sys.modules))",
+    ]
     run = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     return set(run.stdout.split())
 
 
 def modules(*layers: str) -> list[str]:
-    names = [file.relative_to(ROOT.parent).with_suffix("").as_posix().replace("/", ".") for file in FILES if layer(file) in layers]
+    names = [
+        file.relative_to(ROOT.parent).with_suffix("").as_posix().replace("/", ".")
+        for file in FILES
+        if layer(file) in layers
+    ]
     return [name.removesuffix(".__init__") for name in names]
 
 
@@ -66,5 +74,5 @@ def test_core_and_store_are_light():
 
 def test_nothing_below_the_runtimes_loads_torch():
     """Not even by naming a model: weights and the libraries that run them load when something is encoded."""
-    below = [name for name in modules("core", "store", "encode", "transform", "index", "data", "pipeline", "evaluate")]
+    below = modules("core", "store", "encode", "transform", "index", "data", "pipeline", "evaluate")
     assert loaded_by(*below) & {"torch", "transformers", "sentence_transformers"} == set()

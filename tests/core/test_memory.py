@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sizewise.core import memory
 from sizewise.core.errors import InputError, RunError
 from sizewise.core.memory import available_memory, fits, impractical, predicted_memory_bytes
 from sizewise.core.shapes import SHAPES, model_arguments, parse_shape, transformers_config
-from sizewise.core import memory
 
 GB = 10**9
 

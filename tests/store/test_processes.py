@@ -35,7 +35,9 @@ with Store(sys.argv[1]) as store:
         store.keep_record(sha256(texts[0].encode()).hexdigest(), {"x": vectors(texts)})
         print(shard, flush=True)
 """
-exec(COMMON)
+HERE: dict = {}
+exec(COMMON, HERE)
+vectors, sha256 = HERE["vectors"], HERE["sha256"]
 
 
 def start(*code: str, arguments=()) -> subprocess.Popen:
@@ -56,7 +58,9 @@ def assert_only_whole_things(root, acknowledged: dict[str, int]) -> None:
             for shard in range(shards + 2):
                 texts = shard_texts(run, shard)
                 missing = len(space.missing(text_keys(texts)))
-                assert missing in ((0,) if shard < shards else (0, 20)), f"{run}: shard {shard} of {shards} lacks {missing}"
+                assert missing in ((0,) if shard < shards else (0, 20)), (
+                    f"{run}: shard {shard} of {shards} lacks {missing}"
+                )
                 if not missing:
                     seen += 20
                     np.testing.assert_array_equal(space.rows(text_keys(texts)).block(0, 20), vectors(texts))

@@ -98,7 +98,7 @@ def test_what_is_not_finite_is_not_kept(store, bad):
 @pytest.mark.parametrize("shape", [(1, 4), (3, 4), (2,)])
 def test_one_vector_for_each_text_or_none_is_kept(store, shape):
     space = store.space("k", {"name": "model"})
-    with pytest.raises(RunError, match="model returned an array of shape .* for 2 texts"):
+    with pytest.raises(RunError, match=r"model returned an array of shape .* for 2 texts"):
         space.add(text_keys(["a", "b"]), np.zeros(shape, np.float32))
     assert not list(space.path.glob("*.npy"))
 
@@ -170,7 +170,7 @@ def test_records_are_computed_once(store):
 
 
 def test_records_never_hold_a_pickle(store):
-    with pytest.raises(ValueError, match="[Oo]bject arrays"):
+    with pytest.raises(ValueError, match=r"[Oo]bject arrays"):
         store.keep_record(KEY, {"x": np.array([{"a": 1}, None], dtype=object)})
     assert store.find_record(KEY) is None
     path = store._record_path(KEY)
@@ -205,7 +205,10 @@ def test_the_store_is_the_owners_alone(tmp_path):
 def test_a_store_that_cannot_be_written_is_an_input_error(tmp_path, below):
     file = tmp_path / "file"
     file.write_text("in the way")
-    with pytest.raises(InputError, match=r"the store .* cannot be written \(.*\); set SIZEWISE_STORE"), Store(file / below):
+    with (
+        pytest.raises(InputError, match=r"the store .* cannot be written \(.*\); set SIZEWISE_STORE"),
+        Store(file / below),
+    ):
         pass
 
 

@@ -124,10 +124,12 @@ def test_what_cannot_be_is_refused_before_anything_is_encoded(vectors, text, mes
 def test_a_third_partys_value_need_not_be_a_number_of_dimensions(monkeypatch):
     class Rotate(Truncate):
         @classmethod
-        def check(cls, value, dimensions):  # noqa: ARG003
+        def check(cls, value, dimensions):
             return dimensions
 
     from sizewise.core.registry import TRANSFORMS
 
-    monkeypatch.setitem(TRANSFORMS.__dict__, "_plugins", {"rotate": type("Point", (), {"load": staticmethod(lambda: Rotate)})})
+    monkeypatch.setitem(
+        TRANSFORMS.__dict__, "_plugins", {"rotate": type("Point", (), {"load": staticmethod(lambda: Rotate)})}
+    )
     check_steps((Step("rotate", 7), Step("truncate", 12)), 16)

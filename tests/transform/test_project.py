@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA as Reference
+from sklearn import decomposition
 
 from sizewise.core.errors import InputError
 from sizewise.transform.project import PCA, Truncate, Whiten, principal_axes
@@ -25,7 +25,10 @@ def test_truncation_keeps_the_first_dimensions(vectors):
 
 @pytest.mark.parametrize("kept", [1, 5, 12])
 def test_principal_components_are_scikit_learns(vectors, kept):
-    fitted, reference = PCA.fit(vectors, kept), Reference(kept, svd_solver="full").fit(vectors.astype(np.float64))
+    fitted, reference = (
+        PCA.fit(vectors, kept),
+        decomposition.PCA(kept, svd_solver="full").fit(vectors.astype(np.float64)),
+    )
     agreement = np.abs(np.einsum("ij,ji->i", reference.components_, fitted.axes))
     np.testing.assert_allclose(agreement, 1.0, atol=1e-5)
     variances, axes = principal_axes(vectors, kept)
@@ -64,13 +67,17 @@ def test_whitening_a_flat_dimension_stays_finite(vectors):
 
 @pytest.mark.parametrize("kind", [PCA, Whiten])
 def test_fewer_vectors_than_components_are_refused(vectors, kind):
-    with pytest.raises(InputError, match="keeping 5 principal components needs more than 5 texts to fit on, and there are 5"):
+    with pytest.raises(
+        InputError, match="keeping 5 principal components needs more than 5 texts to fit on, and there are 5"
+    ):
         kind.fit(vectors[:5], 5)
     assert np.isfinite(kind.fit(vectors[:6], 5).apply(vectors)).all()
 
 
 @pytest.mark.parametrize("kind", [Truncate, PCA, Whiten])
-@pytest.mark.parametrize(("value", "message"), [(None, "needs the number of dimensions"), (0, "keeps 0"), (13, "keeps 13 dim")])
+@pytest.mark.parametrize(
+    ("value", "message"), [(None, "needs the number of dimensions"), (0, "keeps 0"), (13, "keeps 13 dim")]
+)
 def test_values_out_of_range_are_refused(kind, value, message):
     with pytest.raises(InputError, match=message):
         kind.check(value, 12)

@@ -1,7 +1,7 @@
 """`sizewise study`: the main job on the user's own data."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,7 +44,6 @@ def command(
     """
     from dataclasses import replace
 
-    from sizewise.cost.price import Prices
     from sizewise.study.config import read_config
     from sizewise.study.study import Study
 
@@ -56,13 +55,13 @@ def command(
     else:
         study = Study(tasks=task, candidates=what, trust=options.trust(trust_remote_code, allow_pickle))
     prices = {"price_per_hour": price_per_hour, "queries_per_month": queries_per_month}
-    changed = {name: value for name, value in prices.items() if value is not None}
+    changed: dict[str, Any] = {name: value for name, value in prices.items() if value is not None}
     study = replace(
         study,
         limits={**study.limits, **options.parse_limits(limit)},
         margin=study.margin if margin is None else margin,
         minimise=minimise or study.minimise,
-        prices=replace(study.prices, **changed) if changed else study.prices or Prices(),
+        prices=replace(study.prices, **changed),
         threads=threads or study.threads,
         store=store,
         progress=options.progress(quiet),

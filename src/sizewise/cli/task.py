@@ -14,8 +14,8 @@ NAME = "task"
 class From(StrEnum):
     """What queries are made of."""
 
-    title = "title"
-    first_sentence = "first-sentence"
+    TITLE = "title"
+    FIRST_SENTENCE = "first-sentence"
 
 
 def command(
@@ -23,7 +23,7 @@ def command(
         Path, typer.Argument(help="JSONL, CSV, Parquet, a .txt with a text a line, or a folder of .txt and .md.")
     ],
     out: Annotated[Path, typer.Option(help="Folder to write the task to.")],
-    source: Annotated[From, typer.Option("--from", help="What queries are made of.")] = From.title,
+    source: Annotated[From, typer.Option("--from", help="What queries are made of.")] = From.TITLE,
     text_field: Annotated[str | None, typer.Option(help="Column that holds the text (default: text).")] = None,
     title_field: Annotated[str | None, typer.Option(help="Column that holds the title (default: title).")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a task that is there.")] = False,
@@ -40,7 +40,8 @@ def command(
     for line in (
         f"{len(made.documents):,} documents, {len(made.queries):,} queries in {out}",
         f"words that a query shares with its text: {100 * made.overlap_mean:.0f}% on average "
-        f"(quartiles {100 * low:.0f}, {100 * middle:.0f}, {100 * high:.0f}%); the more, the more it flatters word matching",
+        f"(quartiles {100 * low:.0f}, {100 * middle:.0f}, {100 * high:.0f}%); "
+        "the more, the more it flatters word matching",
         *(f"dropped, {reason}: {count:,} texts" for reason, count in made.dropped_documents.items()),
         *(f"no query, {reason}: {count:,} texts" for reason, count in made.dropped_queries.items()),
         "Known-item search shows whether a candidate finds a text again by other words of the same author. "

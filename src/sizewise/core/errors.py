@@ -17,7 +17,7 @@ class RunError(SizewiseError):
     """Something failed while running: a model that does not load, a worker that died."""
 
 
-class MissingExtra(InputError):
+class MissingExtra(InputError):  # noqa: N818 - what is wrong is that it is missing
     """An optional dependency is not installed; the message names the extra to install."""
 
     def __init__(self, feature: str, package: str, extra: str) -> None:

@@ -2,11 +2,11 @@
 
     candidate = "bm25" | embed                     bm25 alone: a model of that name is quoted
     embed     = name [ prompts ] [ "@" precision [ "/" runtime ] ] { "+" step }
-    name      = bare | quoted                      bare: no white space and none of  " ' [ ] ( ) @ + , \\
+    name      = bare | quoted                      bare: no white space, none of  " ' [ ] ( ) @ + , \\
     prompts   = "[" role "=" quoted { "," role "=" quoted } "]"
     role      = "query" | "document" | "text"
     step      = word [ "=" integer ]
-    quoted    = a JSON string                      the apostrophe is written \\u0027, so that a shell's '...' can hold it
+    quoted    = a JSON string                      the apostrophe is written \\u0027, so that a shell's '...' holds it
 
 `docs/grammar.md` is the page of this module.
 """
@@ -112,7 +112,9 @@ def _embed(reader: _Reader) -> Embed:
     quoted = _string(reader)
     name = quoted or reader.need(_BARE, "a model name, a folder or bm25")
     if name == "bm25" and quoted is None:
-        raise InputError(f"candidate {reader.text!r}: bm25 has no vectors, so it takes no prompts, precision or transforms")
+        raise InputError(
+            f"candidate {reader.text!r}: bm25 has no vectors, so it takes no prompts, precision or transforms"
+        )
     if reader.text.startswith("(", reader.at):
         raise InputError(f"candidate {reader.text!r}: there is no pipeline {name}(...); write an encoder or bm25")
     prompts = _prompts(reader) if reader.skip("[") else ()

@@ -33,16 +33,19 @@ class Registry:
         return name in self._builtin or name in self._plugins
 
     def get(self, name: str) -> Any:
-        """The class called `name`. Raises InputError naming the known ones when there is none, RunError when a third
-        party's cannot be imported."""
+        """The class called `name`.
+
+        Raises InputError naming the known ones when there is none, RunError when a third party's cannot be imported.
+        """
         if name in self._builtin:
             module, attribute = self._builtin[name].split(":")
             return getattr(importlib.import_module(module), attribute)
         if name in self._plugins:
+            point = self._plugins[name]
             try:
-                return self._plugins[name].load()
+                return point.load()
             except (ImportError, AttributeError) as error:
-                raise RunError(f"{self.kind} {name!r} ({self._plugins[name].value}) cannot be loaded: {error}") from error
+                raise RunError(f"{self.kind} {name!r} ({point.value}) cannot be loaded: {error}") from error
         close = get_close_matches(name, self.names(), n=1)
         hint = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(self.names())}"
         raise InputError(f"unknown {self.kind} {name!r}{hint}")

@@ -13,6 +13,7 @@ from sizewise.data.task import Raw, Task
 from sizewise.stats.compare import MIN_GROUPS_FOR_PROOF, upper_bounds
 from sizewise.stats.intervals import interval
 from sizewise.stats.statistics import bootstrap
+from sizewise.stats.subset import Subset
 
 RESAMPLES = 2000
 Floats = npt.NDArray[np.float64]
@@ -55,11 +56,15 @@ class Compared:
 
 
 def compare(
-    task: Task, raws: Sequence[Raw | None], reference: Raw | None = None, resamples: int = RESAMPLES
+    task: Task,
+    raws: Sequence[Raw | None],
+    reference: Raw | None = None,
+    units: npt.NDArray[np.int64] | None = None,
+    resamples: int = RESAMPLES,
 ) -> Compared:
     """Point scores, intervals and pairwise bounds of all candidates on one task, from their raw records.
 
-    The same resamples serve all candidates and, for tasks with the same units, all tasks.
+    `units` are the positions of the units to decide on (default: all). The same resamples serve all candidates.
     """
     here = np.flatnonzero([raw is not None for raw in raws])
     known = [raw for raw in raws if raw is not None]
@@ -70,13 +75,17 @@ def compare(
     why = [""] * count
     if len(here):
         statistic = task.statistic(known, reference)
-        found, sampled = bootstrap(statistic, task.units.groups, resamples)
-        groups = task.units.group_count
-        grouped = None if task.units.groups is None else groups
+        codes = task.units.groups
+        if units is not None:
+            statistic = Subset(statistic, units)
+            codes = None if codes is None else codes[units]
+        found, sampled = bootstrap(statistic, codes, resamples)
+        grouped = None if codes is None else len(np.unique(codes))
+        groups = statistic.n if grouped is None else grouped
         binary = _binary(task, known, reference)
         for at, row in enumerate(here):
             one = interval(
-                found[at], sampled[at], len(task.units), grouped, binary=binary, conditional=task.kind == "clustering"
+                found[at], sampled[at], statistic.n, grouped, binary=binary, conditional=task.kind == "clustering"
             )
             low[row], high[row], why[row] = 100 * one.low, 100 * one.high, one.why
         points[here], draws[here] = 100 * found, 100 * sampled

@@ -97,7 +97,7 @@ def points(evidence: Evidence, terms: Terms) -> list[Point]:
 
 
 def undominated(quality: Floats, costs: Floats) -> npt.NDArray[np.bool_]:
-    """For candidates sorted by cost, quality [C, B]: whether no other is as cheap and better, or cheaper and as good."""
+    """For quality [C, B] sorted by cost: whether no other is as cheap and better, or cheaper and as good."""
     best = np.full(quality.shape[1], -np.inf)
     result = np.zeros(quality.shape, dtype=bool)
     for cost in np.unique(costs):

@@ -1,4 +1,4 @@
-"""The decision: the cheapest candidate within the limits that is not worse than any other feasible one by the margin."""
+"""The decision: the cheapest candidate within the limits that is not worse than any feasible one by the margin."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,12 +73,12 @@ class Board:
     @property
     def worst_bound(self) -> Floats:
         """[F]: the factor by which all margins must be multiplied for the candidate to be proven."""
-        return (self.bound / self.margins[:, None]).max(axis=0)
+        return np.asarray((self.bound / self.margins[:, None]).max(axis=0))
 
     @property
     def worst_loss(self) -> Floats:
         """[F]: the same for point estimates."""
-        return (self.loss / self.margins[:, None]).max(axis=0)
+        return np.asarray((self.loss / self.margins[:, None]).max(axis=0))
 
 
 def infeasible(evidence: Evidence, terms: Terms) -> dict[str, str]:

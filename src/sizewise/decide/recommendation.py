@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sizewise.cost.figures import COSTS
+from sizewise.cost.figures import COSTS, Figures
 from sizewise.decide.evidence import Evidence
 from sizewise.decide.frontier import BreakEven, MarginalStep, Point, break_even, marginal, points, steps
 from sizewise.decide.recommend import Choice, alike, choose, closest, infeasible
@@ -69,8 +69,8 @@ def decide(evidence: Evidence, terms: Terms) -> Recommendation:
     return Recommendation(
         terms=terms,
         choice=choice,
-        figures=evidence.figures[choice.candidate].to_json() if choice.candidate else {},
-        end_to_end=evidence.end_to_end[choice.candidate].to_json() if choice.candidate in evidence.end_to_end else {},
+        figures=_json(evidence.figures, choice.candidate),
+        end_to_end=_json(evidence.end_to_end, choice.candidate),
         best=best,
         savings=_savings(evidence, choice.candidate, best),
         infeasible=infeasible(evidence, terms),
@@ -82,6 +82,10 @@ def decide(evidence: Evidence, terms: Terms) -> Recommendation:
         sensitivity=tuple(_sensitivity(evidence, terms, choice)),
         fidelity_only=bool(evidence.tasks) and not any(task.is_quality for task in evidence.tasks),
     )
+
+
+def _json(figures: Mapping[str, Figures], candidate: str | None) -> dict[str, Any]:
+    return figures[candidate].to_json() if candidate is not None and candidate in figures else {}
 
 
 def _savings(evidence: Evidence, chosen: str | None, best: str | None) -> dict[str, tuple[float, float]]:

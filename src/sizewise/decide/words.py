@@ -62,13 +62,13 @@ def _answer(found: Recommendation) -> Iterator[str]:
         )
     elif choice.within_margin:
         yield (
-            f"Best guess: {choice.candidate} ({cost}). It is the cheapest whose measured scores are within the margin on "
-            "every task, but these data do not prove it."
+            f"Best guess: {choice.candidate} ({cost}). It is the cheapest whose measured scores are within the margin "
+            "on every task, but these data do not prove it."
         )
     else:
         yield (
-            f"Best guess: {choice.candidate} ({cost}). No candidate within the limits is within the margin on every task; "
-            "this one loses least where it loses most."
+            f"Best guess: {choice.candidate} ({cost}). No candidate within the limits is within the margin on every "
+            "task; this one loses least where it loses most."
         )
     if choice.tied:
         yield f"As cheap, within what two measurements of the same thing differ: {', '.join(choice.tied)}."
@@ -122,8 +122,8 @@ def _saves(found: Recommendation) -> Iterator[str]:
         scores = found.break_even[0].scores
         needed = ", ".join(f"{needed:.1f} on {task}" for task, needed, _ in scores if needed <= 100)
         yield (
-            f"Larger shapes cost more by these factors: {times}. To be worth any more, a model would have to score above "
-            f"{needed or '100'} on at least one task."
+            f"Shapes, as multiples of its cost: {times}. To be worth more, a model of such a shape would have to score "
+            f"above {needed or '100'}, on one task at least."
         )
 
 

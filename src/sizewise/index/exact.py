@@ -21,8 +21,9 @@ def search(
     """The `depth` documents with the largest dot product for each query.
 
     queries: float32 or int8 [q, d]; documents: rows of the same width. Ties go to the document with the smaller
-    `tie_rank` int64 [n], which numbers them from 0 (default: its position). Returns positions int32 [q, depth] (-1 where there are no more
-    documents) and scores float32 [q, depth], best first. Memory does not grow with the number of documents.
+    `tie_rank` int64 [n], a permutation of 0 to n - 1 (default: its position). Returns positions int32 [q, depth]
+    (-1 where there are no more documents) and scores float32 [q, depth], best first. Memory does not grow with the
+    number of documents.
 
     Integer codes are multiplied as float32, which is exact up to 2^24 (1,040 dimensions of int8).
     """
@@ -53,6 +54,8 @@ def rescore(ids: Ids, queries: Matrix, documents: Rows, depth: int) -> tuple[Ids
     at_once = max(1, SCORE_CELLS // max(1, ids.shape[1] * documents.dimensions))
     for start in range(0, len(ids), at_once):
         some = ids[start : start + at_once]
+        if (some < 0).all():
+            continue
         wanted, where = np.unique(np.maximum(some, 0), return_inverse=True)
         vectors = gather(documents, wanted.astype(np.int64))[where.reshape(some.shape)]
         found = np.einsum("qd,qkd->qk", queries[start : start + at_once], vectors)

@@ -13,7 +13,7 @@ WORD = r"(?u)\b\w+\b"
 
 
 class BM25:
-    """BM25 in Lucene's form (Robertson & Zaragoza 2009; k1 1.5, b 0.75), over lower-cased words, English stop words out.
+    """BM25 in Lucene's form (Robertson & Zaragoza 2009; k1 1.5, b 0.75), over lower-cased words, no English stop words.
 
     Languages written without spaces get whole runs of characters as words, which is poor: it is a baseline.
     """

@@ -20,8 +20,8 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
         }
         for point in found.frontier
     ]
-    costs = [row["cost"] for row in rows if row["cost"] > 0]
-    log = bool(costs) and len(costs) == len(rows) and max(costs) > 3 * min(costs)
+    costs = [point.cost for point in found.frontier]
+    log = bool(costs) and min(costs) > 0 and max(costs) > 3 * min(costs)
     cost = {
         "field": "cost",
         "type": "quantitative",

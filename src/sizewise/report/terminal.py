@@ -74,7 +74,8 @@ def _cut(task: str, about: Mapping[str, Any]) -> str:
 def _candidates(evidence: Evidence, found: Recommendation) -> Table:
     shown = _shown(evidence, found)
     costs = [name for name in COLUMNS if any(evidence.figures[one].value(name) is not None for one in shown)]
-    title = f"Candidates by {UNITS[found.terms.minimise]} ({len(shown)} of {len(evidence.candidates)}; > recommended, * frontier)"
+    count = f"{len(shown)} of {len(evidence.candidates)}"
+    title = f"Candidates by {UNITS[found.terms.minimise]} ({count}; > recommended, * frontier)"
     table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column("candidate", overflow="fold")

@@ -9,6 +9,7 @@ from typing import Any
 
 from sizewise.core.errors import InputError
 from sizewise.cost.price import Prices
+from sizewise.decide.holdout import Holdout
 from sizewise.decide.terms import DEFAULT_MARGIN
 from sizewise.encode.encoder import Trust
 from sizewise.study.space import Space
@@ -35,7 +36,7 @@ class StudyConfig:
     limits: Mapping[str, float] = field(default_factory=dict)
     margin: float = DEFAULT_MARGIN
     minimise: str | None = None
-    confirm: float = 0.0
+    confirm: Holdout = field(default_factory=Holdout)
     prices: Prices = field(default_factory=Prices)
     trust: Trust = field(default_factory=Trust)
     threads: int | None = None
@@ -80,7 +81,7 @@ class _Reader:
             limits=self.numbers(found, "limits"),
             margin=self.number(decide, "decide.margin", DEFAULT_MARGIN),
             minimise=self.typed(decide, "decide.minimise", str, None),
-            confirm=self.share(decide, "decide.confirm"),
+            confirm=self.holdout(decide),
             prices=Prices(**{key: self.number(prices, f"prices.{key}", 0.0) for key in prices}),  # type: ignore[arg-type]
             trust=Trust(
                 frozenset(self.strings(trust, "trust.remote_code")), frozenset(self.strings(trust, "trust.pickled"))
@@ -128,11 +129,15 @@ class _Reader:
             raise self.error(key, f"must be a number, not {value!r}")
         return value
 
-    def share(self, found: Mapping[str, Any], key: str) -> float:
-        value = self.number(found, key, 0.0)
-        if not 0 <= value < 1:
-            raise self.error(key, f"must be a share from 0 to below 1, not {value}")
-        return value
+    def holdout(self, decide: Mapping[str, Any]) -> Holdout:
+        value = decide.get("confirm", 0.0)
+        if isinstance(value, str):
+            return Holdout(file=self.path.parent / value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+            raise self.error(
+                "decide.confirm", f"must be a share (0 to below 1) or a file of unit ids, not {value!r}"
+            )
+        return Holdout(share=value)
 
     def numbers(self, found: Mapping[str, Any], key: str) -> dict[str, float]:
         table = found.get(key, {})

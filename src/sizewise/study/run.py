@@ -143,18 +143,10 @@ class Run:
 
 def changed_terms(terms: Terms, changed: Mapping[str, Any]) -> Terms:
     """`terms` with changes by name; what is no field of `Terms` is a limit."""
-    known = {name: changed[name] for name in ("minimise", "margin", "margins") if changed.get(name) is not None}
-    limits = dict(terms.limits)
-    for name, limit in changed.items():
-        if name in ("minimise", "margin", "margins"):
-            continue
-        if limit is None:
-            limits.pop(name, None)
-        else:
-            limits[name] = limit
-    return Terms(
-        **({"minimise": terms.minimise, "margin": terms.margin, "margins": terms.margins} | known), limits=limits
-    )
+    own = ("minimise", "margin", "margins")
+    known = {name: changed[name] for name in own if changed.get(name) is not None}
+    limits = {**terms.limits, **{name: limit for name, limit in changed.items() if name not in own}}
+    return replace(terms, limits={name: limit for name, limit in limits.items() if limit is not None}, **known)
 
 
 def write_records(

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from sizewise.core.candidate import Candidate, Embed, is_shape
 from sizewise.core.environment import environment
 from sizewise.core.errors import InputError
@@ -17,6 +19,7 @@ from sizewise.cost.sample import sample
 from sizewise.data.load import load_task
 from sizewise.data.task import Raw, Task
 from sizewise.decide.evidence import Compared, Evidence, TaskFacts, compare
+from sizewise.decide.holdout import Holdout, Positions
 from sizewise.decide.terms import DEFAULT_MARGIN, Terms
 from sizewise.encode.encoder import Trust
 from sizewise.encode.stored import missing_texts
@@ -24,6 +27,7 @@ from sizewise.evaluate import evaluate, record
 from sizewise.pipeline.bench import Bench, fit_sample
 from sizewise.store.store import Store
 from sizewise.study.config import StudyConfig
+from sizewise.study.confirm import confirmed
 from sizewise.study.costing import baseline_task, composed, documents_of, finalists, measured
 from sizewise.study.run import Run, RunFolder
 from sizewise.study.space import BASELINE, Space, distinct_models, expand
@@ -47,6 +51,7 @@ class Study:
     limits: Mapping[str, float] = field(default_factory=dict)
     margin: float = DEFAULT_MARGIN
     minimise: str | None = None
+    confirm: Holdout = field(default_factory=Holdout)
     prices: Prices = field(default_factory=Prices)
     trust: Trust = field(default_factory=Trust)
     threads: int | None = None
@@ -68,6 +73,7 @@ class Study:
             limits=config.limits,
             margin=config.margin,
             minimise=config.minimise,
+            confirm=config.confirm,
             prices=config.prices,
             trust=config.trust,
             threads=config.threads,
@@ -91,6 +97,7 @@ class Study:
         with folder.locked(), Store(self.store) as store:
             bench = Bench(store, self.trust, self.progress)
             work = Work.prepare(self, bench)
+            splits = [self.confirm.split(task) for task in work.tasks]
             clock = Clock()
             with clock("encode"):
                 work.encode()
@@ -102,9 +109,9 @@ class Study:
                 figures = composed(work.candidates, work.tasks, found, bench, self.prices)
             with clock("compare"):
                 references = {task.name: reference_record(bench, task, work.scored) for task in work.tasks}
-                compared = work.compare(raws, references)
+                compared = work.compare(raws, references, [kept for kept, _ in splits])
             evidence = Evidence(
-                tuple(facts(task) for task in work.tasks),
+                tuple(facts(task, kept) for task, (kept, _) in zip(work.tasks, splits, strict=True)),
                 tuple(str(one) for one in work.scored),
                 tuple(compared),
                 {str(one): figures[one] for one in work.candidates},
@@ -122,6 +129,7 @@ class Study:
                 "prices": asdict(self.prices),
                 "documents": documents_of(work.tasks),
                 "seconds": clock.seconds,
+                "confirmation": confirmed(folder.path, evidence, terms, work.tasks, splits, raws, references),
                 "truncation": [truncation(bench, task, model) for task in work.tasks for model in work.encoders],
             }
             return Run.write(folder, evidence, terms, about, work.tasks, work.scored, raws, references)
@@ -236,14 +244,18 @@ class Work:
         return found
 
     def compare(
-        self, raws: Mapping[str, Mapping[Candidate, Raw]], references: Mapping[str, Raw | None]
+        self,
+        raws: Mapping[str, Mapping[Candidate, Raw]],
+        references: Mapping[str, Raw | None],
+        units: Sequence[Positions],
     ) -> list[Compared]:
-        """All candidates on every task."""
+        """All candidates on every task, on the units that are not held out."""
         bar = self.bench.progress.bar("compare", float(len(self.tasks)))
         found = []
-        for task in self.tasks:
+        for task, kept in zip(self.tasks, units, strict=True):
             known = [raws[task.name].get(candidate) for candidate in self.scored]
-            found.append(compare(task, known, references[task.name]))
+            some = kept if len(kept) < len(task.units) else None
+            found.append(compare(task, known, references[task.name], some))
             bar.advance(1)
         bar.close()
         return found
@@ -295,14 +307,15 @@ def reference_record(bench: Bench, task: Task, candidates: Sequence[Candidate]) 
     return record(bench, task, parse(named) if named else encoders[0])
 
 
-def facts(task: Task) -> TaskFacts:
-    """What a decision needs to know of a task."""
+def facts(task: Task, kept: Positions) -> TaskFacts:
+    """What a decision on the units at `kept` needs to know of a task."""
+    groups = len(kept) if task.units.groups is None else len(np.unique(task.units.groups[kept]))
     return TaskFacts(
         name=task.name,
         kind=task.kind,
         metric=task.metric,
-        units=len(task.units),
-        groups=task.units.group_count,
+        units=len(kept),
+        groups=groups,
         is_quality=task.is_quality,
         margin=task.margin,
         notes=tuple(task.notes),

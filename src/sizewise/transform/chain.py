@@ -25,7 +25,7 @@ def needs_fit(steps: Sequence[Step]) -> bool:
 
 
 def check_steps(steps: Sequence[Step], dimensions: int) -> None:
-    """Raises InputError for an unknown transform, a bad value or a transform behind a quantiser, before any encoding."""
+    """Raises InputError for an unknown transform, a bad value or a transform behind a quantiser."""
     quantiser = None
     for step in steps:
         kind = TRANSFORMS.get(step.name)

@@ -76,7 +76,8 @@ class Whiten(PCA):
     @classmethod
     def fit(cls, vectors: Vectors, value: int | None) -> Self:
         variances, axes = principal_axes(vectors, value or vectors.shape[1])
-        scale = 1.0 / np.sqrt(np.maximum(variances, 1e-12 * variances[0]))
+        least = max(0.0, 1e-12 * variances[0]) or 1.0
+        scale = 1.0 / np.sqrt(np.maximum(variances, least))
         return cls((axes * scale).astype(np.float32), vectors.mean(axis=0, dtype=np.float64).astype(np.float32))
 
     def apply(self, vectors: Vectors) -> Vectors:
@@ -94,8 +95,8 @@ def principal_axes(vectors: Vectors, kept: int) -> tuple[npt.NDArray[np.float64]
     """
     if len(vectors) <= kept:
         raise InputError(
-            f"keeping {kept} principal components needs more than {kept} texts to fit on, and there are {len(vectors)}; "
-            "keep fewer or add corpus or training text"
+            f"keeping {kept} principal components needs more than {kept} texts to fit on, "
+            f"and there are {len(vectors)}; keep fewer or add corpus or training text"
         )
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     variances, axes = np.linalg.eigh(centred.T @ centred / (len(vectors) - 1))
