@@ -27,6 +27,7 @@ SHORT = {
     "parameters": "parameters",
     "disk_mb": "disk MB",
 }
+END_TO_END = ("p50_ms", "p95_ms", "memory_mb")
 COLUMNS = ("monthly_cost", "p95_ms", "texts_per_s", "memory_mb", "bytes_per_vector")
 
 
@@ -45,9 +46,40 @@ def show_recommendation(console: Console, found: Recommendation) -> None:
 
 def show_run(console: Console, evidence: Evidence, found: Recommendation, about: Mapping[str, Any]) -> None:
     """Tasks, candidates by cost, shapes, steps up the ladder, and the answer."""
-    for part in (*_tasks(evidence, about), _candidates(evidence, found), *_shapes(evidence), *_marginal(found)):
+    for part in (
+        *_tasks(evidence, about),
+        _candidates(evidence, found),
+        *_end_to_end(evidence),
+        *_shapes(evidence),
+        *_marginal(found),
+    ):
         console.print(Padding(part, (0, 0, 1, 0)))
     show_recommendation(console, found)
+    if about.get("confirmation"):
+        console.print(Text("\n".join(_confirmation(about["confirmation"]))))
+
+
+def _confirmation(logged: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Held-out units were opened on {logged['opened']} for {logged['candidate']}:"
+    for one in logged["tasks"]:
+        verdict = "within the margin" if one["holds"] else "not shown to be within the margin"
+        mark = " ~" if one["approximate"] else ""
+        yield (
+            f"{one['task']}: {one['score']:.1f} on {one['units']} units, loss {one['loss']:+.1f} "
+            f"({one['low']:+.1f} to {one['high']:+.1f}{mark}), {verdict} of {one['margin']:g}."
+        )
+
+
+def _end_to_end(evidence: Evidence) -> Iterator[ConsoleRenderable]:
+    if not evidence.end_to_end:
+        return
+    table = Table("finalist", title="Measured end to end, query to ranking", title_justify="left")
+    for name in END_TO_END:
+        table.add_column(f"{SHORT[name]}\n(composed)", justify="right")
+    for name, figures in evidence.end_to_end.items():
+        pairs = [(_figure(figures, one), _figure(evidence.figures[name], one)) for one in END_TO_END]
+        table.add_row(name, *(f"{measured} ({composed})" for measured, composed in pairs))
+    yield table
 
 
 def _tasks(evidence: Evidence, about: Mapping[str, Any]) -> Iterator[ConsoleRenderable]:
