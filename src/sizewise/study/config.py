@@ -134,9 +134,7 @@ class _Reader:
         if isinstance(value, str):
             return Holdout(file=self.path.parent / value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-            raise self.error(
-                "decide.confirm", f"must be a share (0 to below 1) or a file of unit ids, not {value!r}"
-            )
+            raise self.error("decide.confirm", f"must be a share (0 to below 1) or a file of unit ids, not {value!r}")
         return Holdout(share=value)
 
     def numbers(self, found: Mapping[str, Any], key: str) -> dict[str, float]:

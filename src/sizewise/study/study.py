@@ -102,7 +102,7 @@ class Study:
             with clock("encode"):
                 work.encode()
             with clock("score"):
-                raws = work.records()
+                raws = work.records(clock)
             with clock("cost"):
                 plan = work.cost_plan(store)
                 found = measured(work.cost_subjects(), plan, folder.path / "cost.json", self.progress)
@@ -128,7 +128,8 @@ class Study:
                 "cost_texts": plan.sample.about,
                 "prices": asdict(self.prices),
                 "documents": documents_of(work.tasks),
-                "seconds": clock.seconds,
+                "seconds": {phase: took for phase, took in clock.seconds.items() if phase in PHASES},
+                "score_seconds": {task.name: clock.seconds[f"score {task.name}"] for task in work.tasks},
                 "confirmation": confirmed(folder.path, evidence, terms, work.tasks, splits, raws, references),
                 "truncation": [truncation(bench, task, model) for task in work.tasks for model in work.encoders],
             }
@@ -138,6 +139,9 @@ class Study:
         """What `run` would do, without doing it: nothing is encoded or measured."""
         with Store(self.store) as store:
             return Work.prepare(self, Bench(store, self.trust, self.progress)).outline()
+
+
+PHASES = ("encode", "score", "cost", "compare", "finalists")
 
 
 @dataclass
@@ -229,16 +233,17 @@ class Work:
                     self.bench.fit_vectors(plain.model, task)
             self.bench.forget(plain.model)
 
-    def records(self) -> dict[str, dict[Candidate, Raw]]:
+    def records(self, clock: Clock) -> dict[str, dict[Candidate, Raw]]:
         """Raw records by task name and candidate."""
         bar = self.bench.progress.bar("score", float(len(self.tasks) * len(self.scored)))
         found: dict[str, dict[Candidate, Raw]] = {}
         try:
             for task in self.tasks:
                 found[task.name] = {}
-                for candidate, raw in evaluate(self.bench, task, self.scored):
-                    found[task.name][candidate] = raw
-                    bar.advance(1)
+                with clock(f"score {task.name}"):
+                    for candidate, raw in evaluate(self.bench, task, self.scored):
+                        found[task.name][candidate] = raw
+                        bar.advance(1)
         finally:
             bar.close()
         return found
