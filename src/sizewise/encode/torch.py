@@ -80,7 +80,7 @@ class TorchEncoder(Encoder):
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        route = {} if role == "text" else {"task": role}
+        route: dict[str, Any] = {} if role == "text" else {"task": role}
         vectors = self._model.encode(
             list(texts),
             prompt=prompt,
@@ -102,7 +102,7 @@ class TorchEncoder(Encoder):
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         for noisy in ("sentence_transformers", "transformers"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
         try:

@@ -37,8 +37,8 @@ def search(
         queries_at_once = max(1, SCORE_CELLS // (stop - start))
         for first in range(0, len(queries), queries_at_once):
             some = slice(first, first + queries_at_once)
-            keys = sortable(queries[some] @ block, ranks[start:stop])
-            best[some] = largest(np.concatenate([best[some], keys], axis=1) if start else keys, kept)
+            keys = top_keys(queries[some] @ block, ranks[start:stop], kept)
+            best[some] = largest(np.concatenate([best[some], keys], axis=1), kept) if start else keys
     best = -np.sort(-best, axis=1)
     by_rank = np.empty(count, dtype=np.int32)
     by_rank[ranks] = np.arange(count, dtype=np.int32)
@@ -74,7 +74,7 @@ def sortable(scores: Scores, ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.int
     """One int64 for each score that sorts by score, then by rank, descending.
 
     The upper half is the float's bits, made monotone; the lower half counts ranks down. So ties are broken without a
-    second sort, and a partition of plain integers finds the best.
+    second sort. scores: float32 [n] or [q, n]; ranks: int64, of a shape that broadcasts with it.
     """
     bits = np.ascontiguousarray(scores + np.float32(0.0)).view(np.int32)
     monotone = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
@@ -87,9 +87,22 @@ def scores_of(keys: npt.NDArray[np.int64]) -> Scores:
     return np.ascontiguousarray(monotone ^ ((monotone >> 31) & np.int32(0x7FFFFFFF))).view(np.float32)
 
 
+def top_keys(scores: Scores, ranks: npt.NDArray[np.int64], kept: int) -> npt.NDArray[np.int64]:
+    """The `kept` largest keys of each row of `scores` [q, n], NOTHING where there are fewer; int64 [q, kept], unsorted.
+
+    Keys are made only of scores that reach the row's threshold: most of the time would go into the others.
+    """
+    count = scores.shape[1]
+    if count <= kept:
+        return padded(sortable(scores, ranks), NOTHING, kept)
+    threshold = np.partition(scores, count - kept, axis=1)[:, count - kept]
+    rows, columns = np.nonzero(scores >= threshold[:, None])
+    keys = sortable(scores[rows, columns], ranks[columns])
+    order = np.lexsort((-keys, rows))  # rows stay in place, each row's best come first
+    place = np.arange(len(rows)) - np.searchsorted(rows, np.arange(len(scores)))[rows]
+    return keys[order][place < kept].reshape(len(scores), kept)
+
+
 def largest(keys: npt.NDArray[np.int64], kept: int) -> npt.NDArray[np.int64]:
-    """The `kept` largest of each row, unsorted."""
-    if keys.shape[1] <= kept:
-        padding = np.full((len(keys), kept - keys.shape[1]), NOTHING)
-        return np.concatenate([keys, padding], axis=1)
+    """The `kept` largest of each row of int64 [q, n], n >= kept, unsorted."""
     return np.partition(keys, keys.shape[1] - kept, axis=1)[:, -kept:]

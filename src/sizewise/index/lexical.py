@@ -6,9 +6,8 @@ from typing import Any
 import bm25s
 import numpy as np
 
-from sizewise.index.exact import Ids, Scores, largest, padded, scores_of, sortable
+from sizewise.index.exact import UINT32, Ids, Scores, padded, scores_of, top_keys
 
-UINT32 = np.int64(0xFFFFFFFF)
 WORD = r"(?u)\b\w+\b"
 
 
@@ -41,7 +40,7 @@ class BM25:
             found = self._scores(query)
             if found is None:
                 continue
-            best = -np.sort(-largest(sortable(found[None, :], ranks), kept), axis=1)
+            best = -np.sort(-top_keys(found[None, :], ranks, kept), axis=1)
             matched = scores_of(best) > 0
             ids[row] = np.where(matched, by_rank[UINT32 - (best & UINT32)], -1)
             scores[row] = np.where(matched, scores_of(best), -np.inf)

@@ -16,7 +16,8 @@ def unit(vectors: Codes) -> Vectors:
     """Rows scaled to length one, float32; zero rows stay zero."""
     vectors = np.asarray(vectors, dtype=np.float32)
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    return vectors / np.maximum(lengths, 1e-12)[:, None]
+    scaled: Vectors = vectors / np.maximum(lengths, 1e-12)[:, None]
+    return scaled
 
 
 def needs_fit(steps: Sequence[Step]) -> bool:

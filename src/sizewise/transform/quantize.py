@@ -25,7 +25,8 @@ class Int8(Transform):
         return cls(float(np.abs(vectors).max(initial=0.0)) or 1.0)
 
     def apply(self, vectors: Vectors) -> Codes:
-        return np.clip(np.rint(vectors * (127.0 / self.scale)), -127, 127).astype(np.int8)
+        codes: Codes = np.clip(np.rint(vectors * (127.0 / self.scale)), -127, 127).astype(np.int8)
+        return codes
 
     def dimensions(self, incoming: int) -> int:
         return incoming
