@@ -94,6 +94,8 @@ def test_zero_and_minus_zero_tie():
     ids, scores = search(np.array([[1.0], [-1.0]], np.float32), InMemory(documents), 5, np.array([2, 0, 1, 3, 4]))
     assert ids.tolist() == [[3, 1, 2, 0, 4], [4, 1, 2, 0, 3]]
     assert not np.signbit(scores[scores == 0]).any()
+    plus, minus = sortable(np.array([[0.0, -0.0]], np.float32), np.zeros(2, np.int64))[0]
+    assert plus == minus
 
 
 def test_all_scores_alike_leave_the_order_of_ties():

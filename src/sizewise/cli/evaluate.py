@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sizewise.cli import options
+from sizewise.core.errors import InputError
 
 if TYPE_CHECKING:
     from sizewise.core.candidate import Candidate
@@ -30,15 +31,23 @@ def command(
     """Score candidates on tasks, with 95% intervals."""
     from sizewise.core.grammar import parse
     from sizewise.data.load import load_task
+    from sizewise.data.probe import PROTOCOLS
+    from sizewise.evaluate import refuse_shape
     from sizewise.pipeline.bench import Bench
     from sizewise.store.store import Store
 
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise InputError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
     candidates = [parse(text) for text in candidate]
+    for one in candidates:
+        refuse_shape(one)
     tasks = [load_task(path, protocol=protocol) for path in task]
     trust = options.trust(trust_remote_code, allow_pickle)
     with Store(store) as opened:
         bench = Bench(opened, trust, options.progress(quiet))
         results = [result for one in tasks for result in scores(bench, one, candidates)]
+    if not results:
+        raise InputError(f"none of the candidates applies to {', '.join(one.name for one in tasks)}")
     if json is not None:
         options.write_results(json, results)
     if json is None or str(json) != "-":
@@ -49,14 +58,13 @@ def scores(bench: "Bench", task: "Task", candidates: "list[Candidate]") -> list[
     """One result for each candidate that the task applies to."""
     from sizewise.core.candidate import Embed
     from sizewise.decide.evidence import compare
-    from sizewise.evaluate import applies, record, refuse_shape
+    from sizewise.evaluate import applies, record
     from sizewise.study.study import reference_record
     from sizewise.study.truncation import truncation
 
     results = []
     reference = reference_record(bench, task, candidates)
     for candidate in candidates:
-        refuse_shape(candidate)
         if not applies(candidate, task):
             bench.progress.say(f"{candidate} does not apply to {task.name} ({task.kind}); left out")
             continue

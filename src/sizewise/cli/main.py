@@ -9,6 +9,9 @@ import typer
 from sizewise.cli import cost, demo, evaluate, recommend, store, study, task
 from sizewise.core.errors import SizewiseError
 
+INTERRUPTED = 130
+"""The exit code by Ctrl-C, as shells have it."""
+
 app = typer.Typer(
     name="sizewise",
     help="Which is the smallest text-embedding pipeline that is good enough, on your data, hardware and budget? "
@@ -43,17 +46,32 @@ def run() -> None:
     """Entry point. Errors are one sentence on standard error; SIZEWISE_DEBUG=1 adds the traceback."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
-        app()
+        code = app(standalone_mode=False)  # else typer prints its errors itself, over several lines
+    except typer.TyperException as error:
+        typer.echo(_usage(error), err=True)
+        sys.exit(error.exit_code)
     except SizewiseError as error:
         if os.environ.get("SIZEWISE_DEBUG"):
             raise
         typer.echo(f"sizewise: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.echo("sizewise: stopped; what was finished is kept, and the same command goes on from there", err=True)
-        sys.exit(130)
+        code = INTERRUPTED
     except (OSError, MemoryError) as error:
         if os.environ.get("SIZEWISE_DEBUG"):
             raise
         typer.echo(f"sizewise: {type(error).__name__}: {error}", err=True)
         sys.exit(1)
+    if code == INTERRUPTED:
+        typer.echo("sizewise: stopped; what was finished is kept, and the same command goes on from there", err=True)
+    sys.exit(code)
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with the command, in one sentence; the whole help where nothing was asked for."""
+    words = error.format_message()
+    if words.startswith("Usage:"):
+        return words
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "sizewise"
+    return f"sizewise: {words.rstrip('.')}; see {command} --help"

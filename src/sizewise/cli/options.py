@@ -16,10 +16,25 @@ if TYPE_CHECKING:
 
 Tasks = Annotated[list[Path], typer.Option("--task", help="Folder of a task. Repeatable.")]
 Limits = Annotated[list[str], typer.Option("--limit", help="FIGURE=NUMBER, as in p95_ms=30. Repeatable.")]
-Margin = Annotated[float | None, typer.Option(help="Points (x100) that may be lost on each task.")]
+Margin = Annotated[
+    float | None, typer.Option(help="Points (x100) that may be lost on each task that has no margin of its own.")
+]
 Minimise = Annotated[str | None, typer.Option(help="The cost to minimise, as in p95_ms or monthly_cost.")]
+
+
+def _writable(path: Path | None) -> Path | None:
+    """Before the work, not after it: a file that cannot be written."""
+    if path is not None and str(path) != "-" and (path.is_dir() or not path.parent.is_dir()):
+        raise InputError(
+            f"--json {path} cannot be written: {'it' if path.is_dir() else path.parent} is "
+            f"{'a folder' if path.is_dir() else 'no folder'}"
+        )
+    return path
+
+
 JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Write results as JSON to this file; - for standard output.")
+    Path | None,
+    typer.Option("--json", callback=_writable, help="Write results as JSON to this file; - for standard output."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Store = Annotated[
@@ -61,7 +76,8 @@ def console(to: str = "stdout") -> "Console":
     """A console on standard output or standard error."""
     from rich.console import Console
 
-    return Console(stderr=to == "stderr", soft_wrap=False)
+    # Candidates hold brackets, which are no markup, and folders may hold colons, which are no emoji.
+    return Console(stderr=to == "stderr", soft_wrap=False, markup=False, emoji=False)
 
 
 def progress(quiet: bool) -> "Progress":
@@ -75,9 +91,14 @@ def progress(quiet: bool) -> "Progress":
 def write_results(path: Path, results: Sequence[dict[str, Any]], threads: int | None = None) -> None:
     """The `--json` document: schema, environment, results."""
     from sizewise.core.environment import environment
+
+    write_document(path, {"schema": 1, "environment": environment(threads), "results": list(results)})
+
+
+def write_document(path: Path, document: dict[str, Any]) -> None:
+    """JSON to the file `path`, or to standard output for `-`. Raises InputError when it cannot be written."""
     from sizewise.store.files import to_json, write_json
 
-    document = {"schema": 1, "environment": environment(threads), "results": list(results)}
     if str(path) == "-":
         typer.echo(to_json(document).decode(), nl=False)
         return

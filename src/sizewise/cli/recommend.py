@@ -22,7 +22,6 @@ def command(
 ) -> None:
     """Decide again under other limits, margins, prices or costs. Reads the run's matrices; runs no model."""
     from sizewise.report.terminal import show_recommendation
-    from sizewise.store.files import to_json, write_json
     from sizewise.study.run import Run
 
     loaded = Run.load(run)
@@ -32,9 +31,8 @@ def command(
         loaded = loaded.repriced(**changed)
     limits: dict[str, float | None] = dict.fromkeys(loaded.terms.limits) if no_limits else {}
     found = loaded.recommend(minimise=minimise, margin=margin, **(limits | options.parse_limits(limit)))
-    if json is not None and str(json) == "-":
-        typer.echo(to_json(found.to_json()).decode(), nl=False)
-        return
     if json is not None:
-        write_json(json, found.to_json())
+        options.write_document(json, found.to_json())
+        if str(json) == "-":
+            return
     show_recommendation(options.console(), found)

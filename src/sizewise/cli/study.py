@@ -44,16 +44,15 @@ def command(
     """
     from dataclasses import replace
 
+    from sizewise.encode.encoder import Trust
     from sizewise.study.config import read_config
     from sizewise.study.study import Study
 
     is_file = len(what) == 1 and what[0].endswith(".toml")
     if is_file and task:
         raise InputError("give a study file or --task with candidates, not both")
-    if is_file:
-        study = Study.from_config(read_config(Path(what[0])))
-    else:
-        study = Study(tasks=task, candidates=what, trust=options.trust(trust_remote_code, allow_pickle))
+    study = Study.from_config(read_config(Path(what[0]))) if is_file else Study(tasks=task, candidates=what)
+    own = study.trust
     prices = {"price_per_hour": price_per_hour, "queries_per_month": queries_per_month}
     changed: dict[str, Any] = {name: value for name, value in prices.items() if value is not None}
     study = replace(
@@ -62,6 +61,7 @@ def command(
         margin=study.margin if margin is None else margin,
         minimise=minimise or study.minimise,
         prices=replace(study.prices, **changed),
+        trust=Trust(own.remote_code.union(trust_remote_code), own.pickled.union(allow_pickle)),
         threads=threads or study.threads,
         store=store,
         progress=options.progress(quiet),
@@ -76,15 +76,13 @@ def show(run: "Run", *, quiet: bool = False, json: Path | None = None) -> None:
     """The run on the terminal, its picture in its folder."""
     from sizewise.report.files import write_picture
     from sizewise.report.terminal import show_recommendation, show_run
-    from sizewise.store.files import to_json, write_json
 
     found = run.recommend()
     picture = write_picture(run.folder, found)
-    if json is not None and str(json) == "-":
-        typer.echo(to_json(found.to_json()).decode(), nl=False)
-        return
     if json is not None:
-        write_json(json, found.to_json())
+        options.write_document(json, found.to_json())
+        if str(json) == "-":
+            return
     console = options.console()
     if quiet:
         show_recommendation(console, found)

@@ -1,8 +1,10 @@
 """Measuring cost: one fresh process for each subject, all of them interleaved, so that drift hits all alike."""
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import orjson
 
-from sizewise.core.candidate import Candidate, Embed, Role
+from sizewise.core.candidate import Candidate, Embed
 from sizewise.core.errors import RunError
 from sizewise.core.memory import available_memory, impractical
 from sizewise.core.progress import Progress, Silent
@@ -61,7 +63,6 @@ class Plan:
     store: Path | None = None
     trust: Trust = field(default_factory=Trust)
     rounds: int = ROUNDS
-    prompts: Mapping[Role, str] = field(default_factory=dict)
 
 
 def default_threads() -> int:
@@ -148,12 +149,13 @@ class Worker:
         self.subject = subject
         environment = dict(os.environ) | {name: str(plan.threads) for name in THREAD_VARIABLES}
         environment |= {"TOKENIZERS_PARALLELISM": "true", "HF_HUB_OFFLINE": "1"}
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process; a pipe could fill up and block
         started = time.time()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sizewise.cost.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
             env=environment,
         )
         self._start = {
@@ -161,7 +163,6 @@ class Worker:
             "mode": "pipeline" if whole(subject, plan) else "encoder",
             "single": plan.sample.single[:1],
             "roles": [plan.sample.single_role, plan.sample.bulk_role],
-            "prompts": dict(plan.prompts),
             "task": plan.task,
             "store": str(plan.store) if plan.store else None,
             "trust": {"remote_code": sorted(plan.trust.remote_code), "pickled": sorted(plan.trust.pickled)},
@@ -177,8 +178,9 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        with self._process:  # closes its pipes and waits
+            self._process.kill()
+        self._said.close()
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one request. Raises RunError when the process says or shows that it failed."""
@@ -191,13 +193,19 @@ class Worker:
         except BrokenPipeError:
             line = b""
         if not line:
-            self._process.kill()
-            words = self._process.communicate()[1].decode(errors="replace").strip().splitlines()
-            raise RunError(f"measuring {self.subject}: the process ended ({words[-1] if words else 'it said nothing'})")
+            raise RunError(f"measuring {self.subject}: the process ended ({self._last_words()})")
         answer: dict[str, Any] = orjson.loads(line)
         if "error" in answer:
             raise RunError(f"measuring {self.subject}: {answer['error']}")
         return answer
+
+    def _last_words(self) -> str:
+        code = self._process.wait()
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        if code == -signal.SIGKILL:
+            return "it was killed, perhaps for want of memory"
+        return lines[-1] if lines else "it said nothing"
 
 
 class _Timed:
@@ -229,10 +237,10 @@ class _Timed:
         memory = self.worker.ask({"do": "memory"})
         about = self.worker.about
         throughput = len(self.bulk) / float(np.median(self.bulk_seconds)) if self.bulk_seconds else None
-        tokens = self.plan.sample.tokens_per_text(self.subject, self.plan.sample.bulk)
+        tokens = self._tokens_per_text(self.plan.sample.bulk)
         if throughput and tokens:
             # A slow encoder sees few texts, longer or shorter than most by chance; its tokens a second are comparable.
-            throughput *= (self.plan.sample.tokens_per_text(self.subject, self.bulk) or tokens) / tokens
+            throughput *= (self._tokens_per_text(self.bulk) or tokens) / tokens
         device = memory["device_bytes"]
         return Figures(
             texts_per_s=throughput,
@@ -245,6 +253,9 @@ class _Timed:
             or (4.0 * about["dimensions"] if "dimensions" in about else None),
             parameters=about.get("parameters"),
         ).with_latencies([ms for part in self.singles for ms in part])
+
+    def _tokens_per_text(self, texts: list[str]) -> float | None:
+        return self.plan.sample.tokens_per_text(self.subject, texts, self.plan.trust)
 
     def _singles(self) -> list[str]:
         """This round's texts: the next ones, so that no round repeats another."""

@@ -1,7 +1,9 @@
 """From figures to money, in the user's own prices."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from math import isfinite
 
+from sizewise.core.errors import InputError
 from sizewise.cost.figures import Figures
 
 HOUR_MS = 3_600_000.0
@@ -13,6 +15,7 @@ class Prices:
 
     Serving is paid by the busy machine hour: queries one after the other at the measured mean latency. Bulk is the
     encoding of `documents` (default: those of the largest corpus) `reembeddings_per_year` times.
+    Raises InputError for a negative number, or none at all.
     """
 
     price_per_hour: float | None = None
@@ -20,6 +23,11 @@ class Prices:
     documents: int | None = None
     reembeddings_per_year: float = 1.0
     storage_per_gb_month: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None and not (value >= 0 and isfinite(value)):
+                raise InputError(f"prices.{name} is {value}; it must be a number, zero or more")
 
 
 def priced(figures: Figures, prices: Prices, documents: int) -> Figures:

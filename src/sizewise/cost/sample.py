@@ -30,11 +30,11 @@ class Sample:
     about: str
     """Where the texts come from, in words."""
 
-    def tokens_per_text(self, subject: Candidate, texts: Sequence[str]) -> float | None:
+    def tokens_per_text(self, subject: Candidate, texts: Sequence[str], trust: Trust) -> float | None:
         """Mean tokens of `texts` as the subject's encoder sees them, cut at its limit; None where it cannot tell."""
         if not isinstance(subject, Embed) or not texts:
             return None
-        encoder = resolve(subject.model, Trust(frozenset([subject.model.name]), frozenset([subject.model.name])))
+        encoder = resolve(subject.model, trust)
         counts = encoder.count_tokens(list(texts), "")
         if counts is None:
             return None

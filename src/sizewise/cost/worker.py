@@ -68,10 +68,9 @@ def _encoder(start: Request) -> dict[str, Any]:
     encoder = resolve(candidate.model, _trust(start))
     encoder.load()
     single, bulk = start["roles"]
-    prompts = start["prompts"]
     return {
-        "single": lambda texts: encoder.encode(texts, single, encoder.prompt(single, prompts)),
-        "bulk": lambda texts: encoder.encode(texts, bulk, encoder.prompt(bulk, prompts)),
+        "single": lambda texts: encoder.encode(texts, single, encoder.prompt(single)),
+        "bulk": lambda texts: encoder.encode(texts, bulk, encoder.prompt(bulk)),
         "about": {
             "dimensions": encoder.dimensions,
             "parameters": encoder.parameters,

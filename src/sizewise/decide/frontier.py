@@ -59,7 +59,7 @@ class BreakEven:
     shape: str
     cost: float
     times: float
-    """Cost as a multiple of the chosen candidate's."""
+    """How many times dearer than the chosen candidate; of throughput, how many times slower."""
     scores: tuple[tuple[str, float, float], ...]
     """Task, score needed, score of the chosen candidate. Above 100: it could not be worth it there."""
 
@@ -141,8 +141,9 @@ def break_even(evidence: Evidence, terms: Terms, choice: Choice) -> list[BreakEv
     result = []
     for shape in evidence.shapes:
         cost = evidence.figures[shape].value(terms.minimise)
-        if cost is None or not choice.cost:
+        if not cost or not choice.cost:
             continue
+        times = choice.cost / cost if terms.minimise in MORE_IS_BETTER else cost / choice.cost
         scores = tuple((one.task, one.score + one.margin, one.score) for one in choice.tasks)
-        result.append(BreakEven(shape, cost, cost / choice.cost, scores))
+        result.append(BreakEven(shape, cost, times, scores))
     return result

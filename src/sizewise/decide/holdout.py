@@ -31,26 +31,47 @@ class Holdout:
     def split(self, task: Task) -> tuple[Positions, Positions]:
         """Positions of the task's units to decide on, and of those held out.
 
-        Raises InputError when either part would be empty of groups, or the file cannot be read.
+        Raises InputError when either part would have fewer than two groups (nothing follows from one), when the file
+        names only a part of a group, or when it cannot be read.
         """
         everything = np.arange(len(task.units))
         if not self:
             return everything, everything[:0]
         held = self._named(task) if self.file is not None else self._drawn(task)
-        if held.all() or (self.file is None and not held.any()):
-            raise InputError(f"confirm holds out {held.sum()} of the {len(held)} units of {task.name}; change it")
+        if self.file is not None and not held.any():
+            return everything, everything[:0]  # the file is about other tasks
+        names = everything if task.units.groups is None else task.units.groups
+        inside, outside = np.unique(names[held]), np.unique(names[~held])
+        what = "units" if task.units.groups is None else "groups"
+        if min(len(inside), len(outside)) < 2:
+            raise InputError(
+                f"confirm holds out {len(inside)} of the {len(inside) + len(outside)} {what} of {task.name}; at "
+                "least two must be held out and two be left"
+            )
+        if len(np.intersect1d(inside, outside)):
+            raise InputError(
+                f"confirm: {self.file} holds out some units of a group of {task.name} and not the others, which are "
+                "not independent of them; name all units of a group or none"
+            )
         return everything[~held], everything[held]
 
     def _drawn(self, task: Task) -> npt.NDArray[np.bool_]:
-        """By a hash of each group's or unit's name: adding units later moves none of the others."""
-        codes = task.units.ids if task.units.groups is None else task.units.groups.tolist()
-        hashes = [sha256(f"{task.name}\0{code}".encode()).digest()[:8] for code in codes]
+        """By a hash of each unit's name, or of its group's first unit's: units added later move none of the others.
+
+        The codes of groups would move: they are counted anew.
+        """
+        names = np.array(task.units.ids, dtype=object)
+        if task.units.groups is not None:
+            first, of_unit = np.unique(task.units.groups, return_index=True, return_inverse=True)[1:]
+            names = names[first][of_unit]
+        hashes = [sha256(f"{task.name}\0{name}".encode()).digest()[:8] for name in names]
         return np.array([int.from_bytes(one) < self.share * 2**64 for one in hashes], dtype=bool)
 
     def _named(self, task: Task) -> npt.NDArray[np.bool_]:
         assert self.file is not None
         try:
-            named = set(self.file.read_text(encoding="utf-8").splitlines())
+            lines = self.file.read_text(encoding="utf-8-sig").splitlines()
+            named = {line.strip() for line in lines if line.strip()}
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"confirm: {self.file} cannot be read ({error}); it holds unit ids, one a line") from None
         return np.isin(np.array(task.units.ids, dtype=object), list(named))

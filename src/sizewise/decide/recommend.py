@@ -53,6 +53,8 @@ class Choice:
     """Whether the point estimates are within the margin on every task."""
     tied: tuple[str, ...]
     """Others at the same cost, up to drift, that would have done too."""
+    feasible: int
+    """Candidates within the limits: with one, there was nothing to compare it with."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def choose(evidence: Evidence, terms: Terms) -> Choice:
     """The candidate to use under `terms`: proven where the data allow it, else a best guess, never dressed as proof."""
     found = board(evidence, terms)
     if not found.names:
-        return Choice("none", None, None, (), None, None, within_margin=False, tied=())
+        return Choice("none", None, None, (), None, None, within_margin=False, tied=(), feasible=0)
     proven = found.worst_bound < 1.0
     guess = found.worst_loss < 1.0
     verdict: Verdict = "proven" if proven.any() else "best guess"
@@ -147,6 +149,7 @@ def choose(evidence: Evidence, terms: Terms) -> Choice:
         proven_at_that_margin=None if at_factor is None else found.names[at_factor],
         within_margin=bool(guess[chosen]),
         tied=tuple(found.names[at] for at in tied),
+        feasible=len(found.names),
     )
 
 
@@ -201,7 +204,7 @@ def alike(evidence: Evidence, terms: Terms) -> Mapping[str, str]:
         margin = terms.margin_of(facts.name, facts.margin)
         if points.min() >= SATURATED:
             found[facts.name] = f"saturated: every candidate scores {points.min():.1f} or more"
-        elif np.nanmax(compared.bounds) < margin:
+        elif facts.can_prove and np.nanmax(compared.bounds) < margin:
             found[facts.name] = f"all candidates are alike: proven within {margin:g} points of each other"
         elif np.ptp(points) == 0:
             found[facts.name] = "all candidates score the same"
@@ -222,8 +225,8 @@ def closest(evidence: Evidence, terms: Terms) -> Sequence[tuple[str, str]]:
             value = evidence.figures[name].value(figure)
             if value is None:
                 return np.inf
-            ratio = limit / value if figure in MORE_IS_BETTER and value else value / limit if limit else np.inf
-            worst = max(worst, ratio)
+            over, under = (limit, value) if figure in MORE_IS_BETTER else (value, limit)
+            worst = max(worst, over / under if under else np.inf)
         return worst
 
     return [(name, reasons[name]) for name in sorted(reasons, key=severity)[:3]]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sizewise.core.errors import InputError
 from sizewise.cost.figures import COSTS, Figures
 from sizewise.decide.evidence import Evidence
 from sizewise.decide.frontier import BreakEven, MarginalStep, Point, break_even, marginal, points, steps
@@ -62,7 +63,13 @@ class Recommendation:
 
 
 def decide(evidence: Evidence, terms: Terms) -> Recommendation:
-    """The recommendation under `terms`. Reads matrices and figures only; runs nothing."""
+    """The recommendation under `terms`. Reads matrices and figures only; runs nothing.
+
+    Raises InputError when `terms` give a margin for a task that the run does not have.
+    """
+    names = [task.name for task in evidence.tasks]
+    if unknown := set(terms.margins) - set(names):
+        raise InputError(f"there is no task {unknown.pop()!r} to have a margin; there are: {', '.join(names)}")
     choice = choose(evidence, terms)
     ladder = points(evidence, terms)
     best = max(ladder, key=lambda point: point.quality).candidate if ladder else None
@@ -101,7 +108,13 @@ def _savings(evidence: Evidence, chosen: str | None, best: str | None) -> dict[s
 
 def _sensitivity(evidence: Evidence, terms: Terms, choice: Choice) -> list[Sensitivity]:
     """Other margins, and each limit lifted: only what gives another answer."""
-    others = [(f"a margin of {margin:g} points", replace(terms, margin=margin, margins={})) for margin in OTHER_MARGINS]
+    own = any(terms.margin_of(task.name, task.margin) != terms.margin for task in evidence.tasks)
+    where = " on every task" if own else ""
+    names = [task.name for task in evidence.tasks] if own else []
+    others = [
+        (f"a margin of {margin:g} points{where}", replace(terms, margin=margin, margins=dict.fromkeys(names, margin)))
+        for margin in OTHER_MARGINS
+    ]
     for name in terms.limits:
         limits = {key: limit for key, limit in terms.limits.items() if key != name}
         others.append((f"no limit on {name}", replace(terms, limits=limits)))

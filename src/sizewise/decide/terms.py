@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import isfinite
 
 from sizewise.core.errors import InputError
 from sizewise.cost.figures import COSTS, MORE_IS_BETTER
@@ -34,12 +35,19 @@ class Terms:
             if not limit >= 0:
                 raise InputError(f"the limit on {name} is {limit}; it must be a number, zero or more")
         for name, margin in {"": self.margin, **self.margins}.items():
-            if not margin > 0:
-                raise InputError(f"the margin {f'for {name} ' if name else ''}is {margin}; it must be above zero")
+            if not (margin > 0 and isfinite(margin)):
+                raise InputError(
+                    f"the margin {f'for {name} ' if name else ''}is {margin}; it must be a number above zero"
+                )
 
     def margin_of(self, task: str, own: float | None) -> float:
         """The margin on a task: given for it here, else its own, else the common one."""
         return self.margins.get(task, self.margin if own is None else own)
+
+
+def written(value: float) -> str:
+    """A figure for people: four digits that matter, never an exponent for a large one."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def breach(name: str, limit: float, value: float | None) -> str | None:
@@ -47,5 +55,5 @@ def breach(name: str, limit: float, value: float | None) -> str | None:
     if value is None:
         return f"{name} was not measured"
     if name in MORE_IS_BETTER:
-        return f"{name} {value:.4g} is below {limit:g}" if value < limit else None
-    return f"{name} {value:.4g} is above {limit:g}" if value > limit else None
+        return f"{name} {written(value)} is below {written(limit)}" if value < limit else None
+    return f"{name} {written(value)} is above {written(limit)}" if value > limit else None

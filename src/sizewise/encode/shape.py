@@ -93,6 +93,7 @@ class ShapeEncoder(Encoder):
         torch.manual_seed(0)
         with torch.device(device()):
             config, dtype = transformers_config(self.shape), getattr(torch, self.model.precision)
-            network = AutoModel.from_config(config, dtype=dtype, **model_arguments(self.shape))
+            make: Any = AutoModel.from_config
+            network = make(config, dtype=dtype, **model_arguments(self.shape))
         tokenizer = AutoTokenizer.from_pretrained(locate(DEFAULT_MODEL, Trust()).path, local_files_only=True)
         return tokenizer, network.eval()

@@ -32,7 +32,7 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
         "field": "quality",
         "type": "quantitative",
         "scale": {"zero": False},
-        "title": "mean score over tasks (x100)",
+        "title": f"mean {'agreement with the reference' if found.fidelity_only else 'score'} over tasks (x100)",
     }
     colour = {
         "field": "state",

@@ -13,6 +13,7 @@ from rich.text import Text
 from sizewise.cost.figures import Figures
 from sizewise.decide.evidence import Evidence
 from sizewise.decide.recommendation import Recommendation
+from sizewise.decide.terms import written
 from sizewise.decide.words import UNITS, sentences
 
 MOST_ROWS = 24
@@ -52,6 +53,7 @@ def show_run(console: Console, evidence: Evidence, found: Recommendation, about:
         *_end_to_end(evidence),
         *_shapes(evidence),
         *_marginal(found),
+        *_slices(evidence, found, about),
     ):
         console.print(Padding(part, (0, 0, 1, 0)))
     show_recommendation(console, found)
@@ -147,6 +149,26 @@ def _shapes(evidence: Evidence) -> Iterator[ConsoleRenderable]:
     yield table
 
 
+def _slices(evidence: Evidence, found: Recommendation, about: Mapping[str, Any]) -> Iterator[ConsoleRenderable]:
+    """The recommended candidate on each slice, beside the one that scores best on average."""
+    if not about.get("slices") or found.candidate is None:
+        return
+    names = list(dict.fromkeys(name for name in (found.candidate, found.best) if name is not None))
+    table = Table("task", "slice", "units", title="Slices", title_justify="left")
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    for part in about["slices"]:
+        rows = [evidence.candidates.index(name) for name in names]
+        scores = [
+            _score(part["scores"][at], part["low"][at], part["high"][at], part["approximate"][at])
+            if part["scores"][at] is not None
+            else "-"
+            for at in rows
+        ]
+        table.add_row(part["task"], part["name"], f"{part['units']:,}", *scores)
+    yield table
+
+
 def _marginal(found: Recommendation) -> Iterator[ConsoleRenderable]:
     if not found.marginal:
         return
@@ -159,7 +181,7 @@ def _marginal(found: Recommendation) -> Iterator[ConsoleRenderable]:
         gains = [
             f"{one.gain:+.1f} ({one.low:+.1f} to {one.high:+.1f}){'~' if one.approximate else ''}" for one in step.gains
         ]
-        table.add_row(f"{step.start}\n-> {step.to}", f"{step.cost_from:,.4g}\n-> {step.cost_to:,.4g}", *gains)
+        table.add_row(f"{step.start}\n-> {step.to}", f"{written(step.cost_from)}\n-> {written(step.cost_to)}", *gains)
     yield table
 
 

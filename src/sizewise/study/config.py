@@ -4,10 +4,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from sizewise.core.errors import InputError
+from sizewise.cost.figures import COSTS
 from sizewise.cost.price import Prices
 from sizewise.decide.holdout import Holdout
 from sizewise.decide.terms import DEFAULT_MARGIN
@@ -45,7 +47,7 @@ class StudyConfig:
 def read_config(path: Path) -> StudyConfig:
     """The study in the file `path`. Raises InputError naming the file and the key that is wrong."""
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"there is no study file {path}") from None
     except IsADirectoryError:
@@ -68,6 +70,7 @@ class _Reader:
         space = self.table(found, "space", tuple(one.name for one in fields(Space)))
         prices = self.table(found, "prices", tuple(one.name for one in fields(Prices)))
         trust = self.table(found, "trust", tuple(one.name for one in fields(Trust)))
+        limits = self.table(found, "limits", COSTS)
         candidates = found.get("candidates", ())
         return StudyConfig(
             name=self.typed(found, "name", str, self.path.stem),
@@ -78,15 +81,15 @@ class _Reader:
                 self.wholes(space, "space.pca"),
                 self.strings(space, "space.vectors"),
             ),
-            limits=self.numbers(found, "limits"),
-            margin=self.number(decide, "decide.margin", DEFAULT_MARGIN),
-            minimise=self.typed(decide, "decide.minimise", str, None),
+            limits={name: self.number(limits, f"limits.{name}", 0.0) for name in limits},
+            margin=self.margin(decide, "decide.margin", DEFAULT_MARGIN),
+            minimise=self.minimise(decide),
             confirm=self.holdout(decide),
-            prices=Prices(**{key: self.number(prices, f"prices.{key}", 0.0) for key in prices}),  # type: ignore[arg-type]
+            prices=self.prices(prices),
             trust=Trust(
                 frozenset(self.strings(trust, "trust.remote_code")), frozenset(self.strings(trust, "trust.pickled"))
             ),
-            threads=self.typed(found, "threads", int, None),
+            threads=self.threads(found),
         )
 
     def task(self, found: Any) -> TaskRef:
@@ -95,7 +98,7 @@ class _Reader:
         if not isinstance(found, dict) or not isinstance(found.get("path"), str):
             raise self.error("tasks", 'each task is a path or a table like { path = "./data/support", margin = 0.5 }')
         self.keys("tasks", found, ("path", "margin", "protocol", "name"))
-        margin = self.number(found, "tasks.margin", 0.0) if "margin" in found else None
+        margin = self.margin(found, "tasks.margin", 0.0) if "margin" in found else None
         return TaskRef(
             self.path.parent / found["path"],
             margin,
@@ -129,6 +132,33 @@ class _Reader:
             raise self.error(key, f"must be a number, not {value!r}")
         return value
 
+    def margin(self, found: Mapping[str, Any], key: str, default: float) -> float:
+        value = self.number(found, key, default)
+        if not (value > 0 and isfinite(value)):
+            raise self.error(key, f"must be above zero, not {value!r}")
+        return value
+
+    def minimise(self, decide: Mapping[str, Any]) -> str | None:
+        value: str | None = self.typed(decide, "decide.minimise", str, None)
+        if value is not None and value not in COSTS:
+            close = get_close_matches(value, COSTS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(COSTS)}"
+            raise self.error("decide.minimise", f"is no cost: {value!r}; {hint}")
+        return value
+
+    def prices(self, found: Mapping[str, Any]) -> Prices:
+        given = {key: self.number(found, f"prices.{key}", 0.0) for key in found}
+        try:
+            return Prices(**given)  # type: ignore[arg-type]
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from None
+
+    def threads(self, found: Mapping[str, Any]) -> int | None:
+        value: int | None = self.typed(found, "threads", int, None)
+        if value is not None and value < 1:
+            raise self.error("threads", f"must be 1 or more, not {value}")
+        return value
+
     def holdout(self, decide: Mapping[str, Any]) -> Holdout:
         value = decide.get("confirm", 0.0)
         if isinstance(value, str):
@@ -136,12 +166,6 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
             raise self.error("decide.confirm", f"must be a share (0 to below 1) or a file of unit ids, not {value!r}")
         return Holdout(share=value)
-
-    def numbers(self, found: Mapping[str, Any], key: str) -> dict[str, float]:
-        table = found.get(key, {})
-        if not isinstance(table, dict):
-            raise self.error(key, "must be a table")
-        return {name: self.number(table, f"{key}.{name}", 0.0) for name in table}
 
     def listed(self, found: Mapping[str, Any], key: str) -> list[Any]:
         value = found.get(key.rpartition(".")[2], [])

@@ -1,5 +1,6 @@
 """A finished run on disk: raw records, matrices, and the decision, which can be taken again without running a model."""
 
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -92,7 +93,7 @@ class Run:
             raise InputError(f"{path / 'run.json'} has schema {about.get('schema')}, and this version reads {SCHEMA}")
         try:
             evidence = Evidence.load(about["evidence"], path / "matrices.npz")
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"{path / 'matrices.npz'} does not belong to run.json ({error}); run the study again"
             ) from None
@@ -110,15 +111,15 @@ class Run:
         raws: Mapping[str, Mapping[Candidate, Raw]],
         references: Mapping[str, Raw | None],
     ) -> "Run":
-        """Write everything; run.json last, since it says that the run is finished."""
+        """Write everything; run.json last, since it says that the run is finished. An earlier run's goes first."""
+        (folder.path / "run.json").unlink(missing_ok=True)
         write_records(folder.path / "records.parquet", tasks, candidates, raws, references)
         with atomic(folder.path / "matrices.npz") as file:
             evidence.save_matrices(file)
+        write_json(folder.path / "recommendation.json", decide(evidence, terms).to_json())
         found = {"schema": SCHEMA, **about, "terms": asdict(terms), "evidence": evidence.to_json()}
         write_json(folder.path / "run.json", found)
-        run = cls.load(folder.path)
-        write_json(folder.path / "recommendation.json", run.recommend().to_json())
-        return run
+        return cls.load(folder.path)
 
     def recommend(self, **changed: Any) -> Recommendation:
         """Decide under the run's terms with changes: `minimise`, `margin`, `margins`, or any limit (`p95_ms=20`).

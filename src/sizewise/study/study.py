@@ -20,10 +20,11 @@ from sizewise.data.load import load_task
 from sizewise.data.task import Raw, Task
 from sizewise.decide.evidence import Compared, Evidence, TaskFacts, compare
 from sizewise.decide.holdout import Holdout, Positions
+from sizewise.decide.slices import Slice, slices
 from sizewise.decide.terms import DEFAULT_MARGIN, Terms
 from sizewise.encode.encoder import Trust
 from sizewise.encode.stored import missing_texts
-from sizewise.evaluate import evaluate, record
+from sizewise.evaluate import evaluate, record, refuse_shape
 from sizewise.pipeline.bench import Bench, fit_sample
 from sizewise.store.store import Store
 from sizewise.study.config import StudyConfig
@@ -97,7 +98,7 @@ class Study:
         with folder.locked(), Store(self.store) as store:
             bench = Bench(store, self.trust, self.progress)
             work = Work.prepare(self, bench)
-            splits = [self.confirm.split(task) for task in work.tasks]
+            splits = self.splits(work.tasks)
             clock = Clock()
             with clock("encode"):
                 work.encode()
@@ -109,7 +110,7 @@ class Study:
                 figures = composed(work.candidates, work.tasks, found, bench, self.prices)
             with clock("compare"):
                 references = {task.name: reference_record(bench, task, work.scored) for task in work.tasks}
-                compared = work.compare(raws, references, [kept for kept, _ in splits])
+                compared, parts = work.compare(raws, references, [kept for kept, _ in splits])
             evidence = Evidence(
                 tuple(facts(task, kept) for task, (kept, _) in zip(work.tasks, splits, strict=True)),
                 tuple(str(one) for one in work.scored),
@@ -131,14 +132,25 @@ class Study:
                 "seconds": {phase: took for phase, took in clock.seconds.items() if phase in PHASES},
                 "score_seconds": {task.name: clock.seconds[f"score {task.name}"] for task in work.tasks},
                 "confirmation": confirmed(folder.path, evidence, terms, work.tasks, splits, raws, references),
+                "slices": [asdict(part) for part in parts],
                 "truncation": [truncation(bench, task, model) for task in work.tasks for model in work.encoders],
             }
             return Run.write(folder, evidence, terms, about, work.tasks, work.scored, raws, references)
 
     def plan(self) -> "Outline":
         """What `run` would do, without doing it: nothing is encoded or measured."""
+        _ = self.terms  # says what is wrong with them
         with Store(self.store) as store:
-            return Work.prepare(self, Bench(store, self.trust, self.progress)).outline()
+            work = Work.prepare(self, Bench(store, self.trust, self.progress))
+            self.splits(work.tasks)
+            return work.outline()
+
+    def splits(self, tasks: Sequence[Task]) -> list[tuple[Positions, Positions]]:
+        """For each task the units to decide on and those held out. Raises InputError when `confirm` does not fit."""
+        found = [self.confirm.split(task) for task in tasks]
+        if self.confirm.file is not None and not any(len(held) for _, held in found):
+            raise InputError(f"confirm: {self.confirm.file} names no unit of any task; it holds unit ids, one a line")
+        return found
 
 
 PHASES = ("encode", "score", "cost", "compare", "finalists")
@@ -206,7 +218,11 @@ class Work:
         return distinct_models(self.scored)
 
     def check(self) -> None:
-        """Everything about the candidates that can be wrong, before the first text is encoded."""
+        """Everything about tasks and candidates that can be wrong, before the first text is encoded."""
+        for task in self.tasks:
+            if task.units.group_count < 2:
+                what = "unit" if task.units.groups is None else "group of units"
+                raise InputError(f"task {task.name} ({task.path}) has one {what}, and one says nothing about others")
         for candidate in self.candidates:
             if not isinstance(candidate, Embed):
                 continue
@@ -253,17 +269,18 @@ class Work:
         raws: Mapping[str, Mapping[Candidate, Raw]],
         references: Mapping[str, Raw | None],
         units: Sequence[Positions],
-    ) -> list[Compared]:
-        """All candidates on every task, on the units that are not held out."""
+    ) -> tuple[list[Compared], list[Slice]]:
+        """All candidates on every task and on its slices, on the units that are not held out."""
         bar = self.bench.progress.bar("compare", float(len(self.tasks)))
-        found = []
+        found, parts = [], []
         for task, kept in zip(self.tasks, units, strict=True):
             known = [raws[task.name].get(candidate) for candidate in self.scored]
             some = kept if len(kept) < len(task.units) else None
             found.append(compare(task, known, references[task.name], some))
+            parts += slices(task, known, references[task.name], kept)
             bar.advance(1)
         bar.close()
-        return found
+        return found, parts
 
     def cost_subjects(self) -> list[Candidate]:
         """What is measured in a process of its own: every encoder once, shapes too, and the baseline."""
@@ -289,7 +306,7 @@ class Work:
                 counts = [0, 0]
                 for part in task.text_sets():
                     missing = missing_texts(
-                        self.bench.store, encoder, part.texts, encoder.prompt(part.role, task.prompts)
+                        self.bench.store, encoder, part.texts, encoder.prompt(part.role, task.prompts), part.role
                     )
                     counts[0] += len(missing)
                     counts[1] += len(set(part.texts)) - len(missing)
@@ -309,7 +326,9 @@ def reference_record(bench: Bench, task: Task, candidates: Sequence[Candidate]) 
     encoders = distinct_models(candidates)
     if named is None and not encoders:
         raise InputError(f"task {task.name} compares with a reference candidate; name one in its task.toml")
-    return record(bench, task, parse(named) if named else encoders[0])
+    reference = parse(named) if named else encoders[0]
+    refuse_shape(reference)
+    return record(bench, task, reference)
 
 
 def facts(task: Task, kept: Positions) -> TaskFacts:

@@ -81,7 +81,8 @@ class Whiten(PCA):
         return cls((axes * scale).astype(np.float32), vectors.mean(axis=0, dtype=np.float64).astype(np.float32))
 
     def apply(self, vectors: Vectors) -> Vectors:
-        return (vectors - self.mean) @ self.axes
+        centred: Vectors = vectors - self.mean
+        return centred @ self.axes
 
     def parameters(self) -> dict[str, npt.NDArray[Any]]:
         return {"axes": self.axes, "mean": self.mean}
