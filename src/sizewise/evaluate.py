@@ -77,7 +77,7 @@ def record_key(bench: Bench, task: Task, candidate: Candidate) -> str:
 def lexical(task: Task) -> Raw:
     """BM25's rankings on a task that needs rankings."""
     texts = {part.name: part.texts for part in task.text_sets()}
-    ids, scores = BM25(texts["documents"]).search(texts["queries"], DEPTH, getattr(task, "tie_rank", None))
+    ids, scores = BM25(texts["documents"]).search(texts["queries"], DEPTH, task.tie_rank)
     return task.records({"ids": ids, "scores": scores})
 
 
@@ -88,7 +88,7 @@ def derived(bench: Bench, task: Task, candidate: Embed) -> Raw:
     if task.needs == "rankings":
         index = DenseIndex(chain, rows["documents"], candidate.rescore)
         queries = rows["queries"].block(0, len(rows["queries"]))
-        ids, scores = index.search(queries, DEPTH, getattr(task, "tie_rank", None))
+        ids, scores = index.search(queries, DEPTH, task.tie_rank)
         return task.records({"ids": ids, "scores": scores})
     if task.needs == "pairs":
         results: dict[str, npt.NDArray[Any]] = {"scores": pair_scores(chain, rows["first"], rows["second"])}

@@ -53,7 +53,7 @@ def test_vectors_stand_in_the_order_of_the_texts_and_each_text_is_encoded_once(s
 def test_only_what_is_missing_is_encoded(store, make_encoder, sentences):
     first, second = make_encoder(), make_encoder()
     stored_vectors(store, first, sentences[:50], "text", "", Silent())
-    assert missing_texts(store, second, sentences[40:60] * 2, "") == sentences[50:60]
+    assert missing_texts(store, second, sentences[40:60] * 2, "text", "") == sentences[50:60]
     found = stored_vectors(store, second, sentences[40:60], "text", "", Silent())
     assert sorted(second.encoded) == sorted(sentences[50:60])
     np.testing.assert_array_equal(read(found), wanted(second, sentences[40:60]))
@@ -80,7 +80,7 @@ def test_roles_share_vectors_unless_the_encoder_tells_them_apart(store, make_enc
     stored_vectors(store, encoder, sentences[:5], "query", "", Silent())
     stored_vectors(store, encoder, sentences[:5], "document", "", Silent())
     assert len(encoder.encoded) == 15
-    assert missing_texts(store, encoder, sentences[:5], "", "query") == []
+    assert missing_texts(store, encoder, sentences[:5], "query", "") == []
 
 
 def test_longest_texts_come_first_in_shards_of_about_one_length(store, make_encoder, sentences):

@@ -99,6 +99,11 @@ class Task(ABC):
         """Everything to encode. rankings: `queries`, `documents`; pairs: `first`, `second` (equal length, and
         optionally `train_first`, `train_second`); vectors: any sets."""
 
+    @property
+    def tie_rank(self) -> npt.NDArray[np.int64] | None:
+        """Where equal scores go in a ranking: int64 [documents], the smaller first; None: in order of position."""
+        return None
+
     @abstractmethod
     def fit_texts(self) -> Sequence[TextSet]:
         """Texts that transforms may be fitted on: corpus or training texts, never units that are tested by what was

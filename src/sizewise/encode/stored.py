@@ -35,7 +35,7 @@ def stored_vectors(
     return space.rows(keys)
 
 
-def missing_texts(store: Store, encoder: Encoder, texts: Sequence[str], prompt: str, role: Role = "text") -> list[str]:
+def missing_texts(store: Store, encoder: Encoder, texts: Sequence[str], role: Role, prompt: str) -> list[str]:
     """The texts, each once, that `stored_vectors` would have to encode."""
     space = _space(store, encoder, role, prompt)
     return [texts[at] for at in space.missing(text_keys(texts))]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +91,7 @@ class LexicalPipeline:
         return self.documents.search(queries, depth, tie_rank)
 
 
-def build(bench: Bench, candidate: Candidate, task: Task) -> Any:
+def build(bench: Bench, candidate: Candidate, task: Task) -> EmbedPipeline | LexicalPipeline:
     """The pipeline of `candidate`, its transforms fitted on what `task` offers for fitting; nothing indexed yet."""
     if isinstance(candidate, Lexical):
         return LexicalPipeline()
@@ -101,7 +101,7 @@ def build(bench: Bench, candidate: Candidate, task: Task) -> Any:
     return EmbedPipeline(encoder, prompts, bench.chain(candidate, task), candidate.rescore)
 
 
-def index_from_store(bench: Bench, pipeline: Any, task: Task) -> None:
+def index_from_store(bench: Bench, pipeline: EmbedPipeline | LexicalPipeline, task: Task) -> None:
     """Index the task's documents, their vectors taken from the store (encoded first where they are missing)."""
     documents = next(part for part in task.text_sets() if part.name == "documents")
     if isinstance(pipeline, LexicalPipeline):

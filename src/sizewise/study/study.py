@@ -305,9 +305,8 @@ class Work:
             for task in self.tasks:
                 counts = [0, 0]
                 for part in task.text_sets():
-                    missing = missing_texts(
-                        self.bench.store, encoder, part.texts, encoder.prompt(part.role, task.prompts), part.role
-                    )
+                    prompt = encoder.prompt(part.role, task.prompts)
+                    missing = missing_texts(self.bench.store, encoder, part.texts, part.role, prompt)
                     counts[0] += len(missing)
                     counts[1] += len(set(part.texts)) - len(missing)
                 encodes.append((str(plain), task.name, counts[0], counts[1]))
