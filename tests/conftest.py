@@ -4,6 +4,7 @@ import json
 import os
 import random
 import string
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -140,6 +141,93 @@ def similarity_folder(tmp_path_factory, sentences) -> Path:
         ]
         (folder / file).write_text("\n".join(["sentence1,sentence2,score", *rows]) + "\n")
     return folder
+
+
+FAKE_ENCODER = '''
+"""An encoder that starts at once: vectors of words, added up. What comes behind the colon is what goes wrong."""
+
+import os
+import signal
+import sys
+import time
+from functools import cache
+from hashlib import sha256
+
+import numpy as np
+
+from sizewise.encode.encoder import Encoder
+
+
+@cache
+def vector(word):
+    seed = int.from_bytes(sha256(word.encode()).digest()[:8], "little")
+    return np.random.default_rng(seed).standard_normal(32).astype(np.float32)
+
+
+class Fake(Encoder):
+    dimensions = 32
+    parameters = 1000
+
+    @property
+    def identity(self):
+        return {"made of": "words", "argument": self.argument}
+
+    @property
+    def max_tokens(self):
+        return 6 if self.argument == "short" else None
+
+    def count_tokens(self, texts, prompt):
+        return np.array([len((prompt + text).split()) for text in texts])
+
+    def load(self):
+        if self.argument == "unloadable":
+            raise RuntimeError("the weights are not there")
+
+    def encode(self, texts, role, prompt):
+        if log := os.environ.get("FAKE_LOG"):
+            spec = sys.modules["__main__"].__spec__
+            who = "worker" if spec and "worker" in spec.name else "study"
+            with open(log, "a") as file:
+                file.write(f"{who} {self.argument} {len(texts)}\\n")
+        if self.argument == "dies":
+            print("no kernel for this processor", file=sys.stderr, flush=True)
+            os._exit(3)
+        if self.argument == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.argument == "noisy":
+            print("x" * 1_000_000, file=sys.stderr, flush=True)
+            print("y" * 1_000_000, flush=True)
+        if self.argument == "slow":
+            time.sleep(0.002 * len(texts))
+        size = {"letters": 2, "short": 3}.get(self.argument, 99)
+        words = [[word[:size] for word in (prompt + text).split()] for text in texts]
+        return np.stack([sum(map(vector, found), vector("")) for found in words])
+'''
+
+
+@pytest.fixture(scope="session")
+def fake_encoders(tmp_path_factory) -> Path:
+    """A folder for PYTHONPATH with a distribution whose encoders start at once: `fake:words`, `fake:letters` (poorer),
+    `fake:short` (cuts texts off), `fake:slow`, and `fake:dies`, `fake:killed`, `fake:unloadable`, `fake:noisy`."""
+    folder = tmp_path_factory.mktemp("fakes")
+    (folder / "fake_encoders.py").write_text(FAKE_ENCODER)
+    about = folder / "fake_encoders-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-encoders\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[sizewise.encoders]\nfake = fake_encoders:Fake\n")
+    return folder
+
+
+@pytest.fixture
+def fakes(fake_encoders, monkeypatch) -> Iterator[Path]:
+    """The same, in this process and in those that it starts."""
+    from sizewise.core.registry import ENCODERS
+
+    monkeypatch.setenv("PYTHONPATH", str(fake_encoders))
+    monkeypatch.syspath_prepend(str(fake_encoders))
+    vars(ENCODERS).pop("_plugins", None)
+    yield fake_encoders
+    vars(ENCODERS).pop("_plugins", None)
 
 
 def _write_lines(path: Path, rows: list[dict]) -> None:

@@ -53,7 +53,7 @@ class HashEncoder(Encoder):
     def parameters(self) -> int:
         return 0
 
-    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:  # noqa: ARG002
+    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         """A text's vector is the sum of its words' vectors, so each distinct word is taken apart once."""
         vocabulary: dict[str, int] = {}
         words: list[int] = []
@@ -65,7 +65,7 @@ class HashEncoder(Encoder):
             return np.zeros((len(texts), self.dimensions), np.float32)
         shape = (len(texts), len(vocabulary))
         counts = csr_array((np.ones(len(words), np.float32), np.array(words), np.array(ends)), shape=shape)
-        vectors = (counts @ self._pieces.transform(vocabulary)).toarray()
+        vectors: npt.NDArray[np.float32] = (counts @ self._pieces.transform(vocabulary)).toarray()
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.maximum(lengths, 1e-12)
 
@@ -85,7 +85,7 @@ class Center(Transform):
     """float32 [d]."""
 
     @classmethod
-    def fit(cls, vectors: Vectors, value: int | None) -> Self:  # noqa: ARG003
+    def fit(cls, vectors: Vectors, value: int | None) -> Self:
         return cls(vectors.mean(axis=0, dtype=np.float64).astype(np.float32))
 
     def apply(self, vectors: Vectors) -> Vectors:
@@ -105,7 +105,7 @@ FIELDS = frozenset({"sentence1", "sentence2", "paraphrase"})
 class Paraphrase(Task):
     """Pairs that say the same or do not, scored by the average precision of their similarity.
 
-    `pairs.jsonl` holds the pairs that are tested; `train.jsonl`, where there is one, text for transforms to be fitted on.
+    `pairs.jsonl` holds the pairs that are tested; `train.jsonl`, if there is one, text that transforms are fitted on.
     """
 
     kind: ClassVar[str] = "paraphrase"
@@ -162,7 +162,7 @@ class Paraphrase(Task):
     def records(self, results: Mapping[str, npt.NDArray[Any]]) -> Raw:
         return {"scores": np.asarray(results["scores"], np.float64)}
 
-    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:  # noqa: ARG002
+    def statistic(self, raws: Sequence[Raw], reference: Raw | None = None) -> Statistic:
         return AveragePrecision(np.stack([raw["scores"] for raw in raws]), self.same)
 
     def unit_values(self, raw: Raw, reference: Raw | None = None) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sizewise.core.candidate import Candidate, Embed, Lexical, Role, is_shape
 from sizewise.core.errors import InputError
 from sizewise.core.registry import TRANSFORMS
-from sizewise.core.rows import Rows, materialise
+from sizewise.core.rows import Rows
 from sizewise.data.task import DEPTH, Raw, Task
 from sizewise.encode.encoder import Encoder
 from sizewise.encode.numeric import versions
@@ -105,7 +105,7 @@ def pair_scores(chain: Chain, first: Rows, second: Rows) -> npt.NDArray[np.float
 
 
 def _all(rows: Rows) -> npt.NDArray[Any]:
-    return materialise(rows).block(0, len(rows))
+    return rows.block(0, len(rows))
 
 
 def _vectors_key(encoder: Encoder, task: Task, role: Role) -> str:

@@ -63,9 +63,14 @@ def make():
             compared.append(compare(task, raws, resamples=resamples))
             facts.append(
                 TaskFacts(
-                    task.name, task.kind, task.metric, len(task.units), task.units.group_count, task.is_quality,
+                    task.name,
+                    task.kind,
+                    task.metric,
+                    len(task.units),
+                    task.units.group_count,
+                    task.is_quality,
                     task.margin,
-                )  # fmt: skip
+                )
             )
         figures = {name: Figures(**row[0]) for name, row in candidates.items()}
         figures |= {name: Figures(**costs, source="predicted") for name, costs in (shapes or {}).items()}
@@ -102,3 +107,7 @@ def round_trip(tmp_path: Path):
     return again
 
 
+@pytest.fixture
+def task():
+    """`task(name, n, groups=..., is_quality=..., margin=...)`: a task of made-up units."""
+    return Values.of

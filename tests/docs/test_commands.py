@@ -4,7 +4,7 @@ What a page may hold, in the order in which it is followed:
 
 - a block after `<!-- file: PATH -->` is written to PATH;
 - lines that begin with `$ ` in a `console` or `bash` block are run, with what follows a backslash at a line's end.
-  They must succeed, unless the first line shown under one begins with `sizewise: `: then it must fail with that message;
+  They must succeed, unless the first line shown under one begins with `sizewise: `: then it must fail, saying that;
 - after `<!-- checked -->` every line shown under a command must be printed by it (`...` stands for any lines);
 - `python` blocks run at the end of their page, all in one process;
 - after `<!-- not run: REASON -->` a block is only read.
@@ -130,14 +130,15 @@ def test_page(page, environment, tmp_path):
             continue
         for command in commands(block):
             where = f"{page.name}:{block.line}: {command.text}"
-            check(command, run(["bash", "-c", command.text], tmp_path, environment), where, exact=block.role == "checked")
+            done = run(["bash", "-c", command.text], tmp_path, environment)
+            check(command, done, where, exact=block.role == "checked")
     if code := script(page):
         done = run([sys.executable, "-c", code], tmp_path, environment)
         assert done.returncode == 0, f"{page.name}: {done.stderr}"
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def check(command: Command, done: subprocess.CompletedProcess[str], where: str, *, exact: bool) -> None:
@@ -152,6 +153,14 @@ def check(command: Command, done: subprocess.CompletedProcess[str], where: str, 
         for line in filter(None, (one.rstrip() for one in command.shown if one.strip() != "...")):
             assert line in left, f"{where} did not print {line!r} in its place, but:\n{printed}"
             left = left[left.index(line) + 1 :]
+
+
+def test_quoted_code_is_that_of_its_file():
+    for page in PAGES:
+        for block in blocks(page):
+            if block.role == "not run" and block.about.startswith("part of "):
+                quoted = ROOT / block.about.removeprefix("part of ")
+                assert block.text in quoted.read_text(encoding="utf-8"), f"{page.name}:{block.line}"
 
 
 def test_blocks_that_are_not_run_say_why():

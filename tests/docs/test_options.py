@@ -68,9 +68,15 @@ class Parameter:
         if self.is_argument:
             return f"| `{self.placeholder.replace('|', chr(92) + '|')}` | {what} | |"
         value = "" if self.plain is bool else f" {self.value}"
-        default = "" if self.needed or self.default in (None, False, []) else f"`{getattr(self.default, 'value', self.default)}`"
         names = ", ".join(f"`{name}{value}`" for name in self.options)
-        return f"| {names} | {what} | {'needed' if self.needed else default} |".replace("|  |", "| |")
+        return f"| {names} | {what} | {self.shown_default} |".replace("|  |", "| |")
+
+    @property
+    def shown_default(self) -> str:
+        if self.needed:
+            return "needed"
+        value = getattr(self.default, "value", self.default)
+        return "" if value in (None, False, []) else f"`{value}`"
 
 
 def parameters(command: Callable[..., Any]) -> list[Parameter]:

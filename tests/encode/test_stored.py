@@ -140,7 +140,7 @@ def test_an_interrupted_torch_run_ends_with_the_same_bits(tmp_path, tiny_model, 
         monkeypatch.setattr(encoder, "encode", interrupted)
         with pytest.raises(KeyboardInterrupt):
             stored_vectors(store, encoder, sentences, "text", "", Silent())
-        assert len(missing_texts(store, encoder, sentences, "")) == len(sentences) - sum(calls[:3])
+        assert len(missing_texts(store, encoder, sentences, "text", "")) == len(sentences) - sum(calls[:3])
         np.testing.assert_array_equal(read(stored_vectors(store, encoder, sentences, "text", "", Silent())), at_once)
 
 

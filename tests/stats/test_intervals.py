@@ -103,6 +103,10 @@ def test_bias_is_flagged_and_does_not_move_a_conditional_interval(rng):
     assert "as fitted" in conditional.why
 
 
+def test_no_interval_reaches_beyond_the_best_possible(rng):
+    assert interval(0.995, 0.995 + 0.01 * rng.normal(size=2000), 500).high == 1.0
+
+
 def test_nonsense_is_refused():
     for arguments in ((0.5, np.ones(1), 10), (0.5, np.ones(9), 1), (float("nan"), np.ones(9), 10)):
         with pytest.raises(InputError):

@@ -116,6 +116,18 @@ def test_bootstrap_spread_is_the_standard_error(rng):
     assert np.array_equal(draws[0], draws[1])
 
 
+@pytest.mark.parametrize(
+    ("of_unit", "of_draw", "of_both"), [(1, 0, 0), (0, 1, 0), (1, 1, 0), (1, 0, 1), (0, 0, 1)], ids=str
+)
+def test_bootstrap_of_several_draws_is_never_too_narrow(rng, of_unit, of_draw, of_both):
+    """Its variance is that of units and draws, and twice that of what is particular to a unit in a draw."""
+    n, draws = 200, 8
+    parts = rng.normal(size=n), rng.normal(size=(400, draws, 1)), rng.normal(size=(400, draws, n))
+    values = of_unit * parts[0] + 0.05 * of_draw * parts[1] + of_both * parts[2]
+    expected = (of_unit * parts[0].var() + 2 * of_both / draws) / n + of_draw * 0.05**2 / draws
+    assert bootstrap(Mean(values), resamples=1000)[1].var(axis=1).mean() == pytest.approx(expected, rel=0.15)
+
+
 def test_bootstrap_of_groups_is_wider(rng):
     groups = np.arange(400) // 8
     values = np.repeat(rng.random((1, 1, 50)), 8, axis=2)

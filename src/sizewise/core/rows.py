@@ -81,7 +81,11 @@ def gather(rows: Rows, positions: npt.NDArray[np.int64]) -> Matrix:
 
 
 def materialise(rows: Rows, limit: int = 8 * BLOCK_BYTES) -> Rows:
-    """`rows` in memory if all of it takes at most `limit` bytes as float32, else as it is."""
-    if 4 * len(rows) * rows.dimensions > limit:
+    """`rows` in memory if all of it takes at most `limit` bytes, else as it is. Filled block by block."""
+    kind = rows.block(0, min(1, len(rows))).dtype
+    if kind.itemsize * len(rows) * rows.dimensions > limit:
         return rows
-    return InMemory(rows.block(0, len(rows)))
+    found = np.empty((len(rows), rows.dimensions), dtype=kind)
+    for start, stop in blocks(rows):
+        found[start:stop] = rows.block(start, stop)
+    return InMemory(found)

@@ -178,8 +178,8 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._process:  # closes its pipes and waits
-            self._process.kill()
+        self._process.kill()
+        self._process.communicate()
         self._said.close()
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def interval(
         binary: every unit is right or wrong, once (accuracy with one draw). Then, without groups, Wilson's interval.
         conditional: the statistic takes a fit as given (V-measure): its own bias belongs to it, the interval is
             centred on `point`, and it is always approximate.
-        bounds: the lowest and highest possible value; needed only where the bootstrap shows no spread at all.
+        bounds: the lowest and highest possible value. The lowest matters only where the bootstrap shows no spread.
 
     Raises:
         InputError: fewer than two draws or groups, or values that are not finite.
@@ -72,7 +72,7 @@ def interval(
         skewness = skewness_of(draws)
         reasons += _misshapen(skewness, 0.0 if conditional else bias / spread)
         low, high = _bca(point, draws - bias if conditional else draws, skewness, size)
-    return Interval(low, high, bool(reasons), "; ".join(reasons))
+    return Interval(low, min(high, bounds[1]), bool(reasons), "; ".join(reasons))
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

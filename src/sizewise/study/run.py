@@ -93,7 +93,7 @@ class Run:
             raise InputError(f"{path / 'run.json'} has schema {about.get('schema')}, and this version reads {SCHEMA}")
         try:
             evidence = Evidence.load(about["evidence"], path / "matrices.npz")
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"{path / 'matrices.npz'} does not belong to run.json ({error}); run the study again"
             ) from None

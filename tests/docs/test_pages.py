@@ -1,0 +1,102 @@
+"""What the pages say that the code can check: links, the grammar, the shapes, the layout, what a run writes."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import sizewise
+from sizewise.core import grammar
+from sizewise.core.grammar import parse
+from sizewise.core.registry import TASKS, TRANSFORMS
+from sizewise.core.shapes import SHAPES
+from sizewise.cost.figures import COSTS
+from sizewise.data.settings import KEYS
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def prose(page: Path) -> str:
+    """Without fenced blocks."""
+    return re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub makes them from headings."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    kept = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in LINK.findall(prose(page)):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        path = (page.parent / file).resolve() if file else page
+        assert path.exists(), f"{page.name}: {target}"
+        assert not anchor or anchor in anchors(path), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_are_plain(page):
+    text = page.read_text(encoding="utf-8")
+    assert not re.search("[\U0001f300-\U0001faff\u2600-\u27bf]", text), "an emoji"
+
+
+def test_the_grammar_is_that_of_the_parser():
+    def rules(text: str) -> list[str]:
+        return [line.strip() for line in text.splitlines() if re.match(r" *\w+ += ", line)]
+
+    assert rules(re.search(r"```ebnf\n(.*?)```", read("grammar.md"), re.DOTALL)[1]) == rules(grammar.__doc__)
+
+
+def examples() -> list[str]:
+    block = re.search(r"<!-- candidates -->\n```text\n(.*?)```", read("grammar.md"), re.DOTALL)[1]
+    return [re.split(r" {2,}", line)[0] for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("text", examples())
+def test_examples_parse_and_come_back(text):
+    assert parse(str(parse(text))) == parse(text)
+
+
+def test_every_step_and_shape_is_described():
+    page = read("grammar.md")
+    for step in TRANSFORMS.names():
+        assert re.search(rf"^\| `{step}(=D)?` ", page, re.MULTILINE), step
+    for name, shape in SHAPES.items():
+        row = re.search(rf"^\| `{re.escape(name)}` \|(.*)\|$", page, re.MULTILINE)
+        assert row is not None, name
+        columns = ("family", "layers", "hidden", "heads", "kv_heads", "intermediate", "parameters")
+        values = [getattr(shape, column) for column in columns]
+        wanted = [one if isinstance(one, str) else f"{one:,}" for one in values]
+        assert [cell.strip() for cell in row[1].split("|")] == wanted
+
+
+def test_every_kind_figure_and_key_is_described():
+    page = read("your-data.md")
+    for kind in TASKS.names():
+        assert kind in page.replace("word sense", "wordsense"), kind
+    for name in (*COSTS, *KEYS):
+        assert f"`{name}`" in page, name
+
+
+def test_public_names_are_described():
+    for name in sizewise.__all__:
+        assert name in read("python.md") or name == "__version__"
+
+
+def test_the_layout_names_every_folder():
+    page = read("layout.md")
+    folders = [path.name for path in Path(sizewise.__file__).parent.iterdir() if (path / "__init__.py").exists()]
+    for folder in folders:
+        assert f"  {folder}/ " in page, folder
