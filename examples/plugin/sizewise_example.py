@@ -67,7 +67,8 @@ class HashEncoder(Encoder):
         counts = csr_array((np.ones(len(words), np.float32), np.array(words), np.array(ends)), shape=shape)
         vectors: npt.NDArray[np.float32] = (counts @ self._pieces.transform(vocabulary)).toarray()
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.maximum(lengths, 1e-12)
+        unit: npt.NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
+        return unit
 
     @cached_property
     def _pieces(self) -> HashingVectorizer:

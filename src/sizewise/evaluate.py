@@ -1,6 +1,7 @@
 """Candidates x tasks -> raw records, derived from stored vectors wherever that can be done."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from sizewise.core.errors import InputError
 from sizewise.core.registry import TRANSFORMS
 from sizewise.core.rows import Rows
 from sizewise.data.task import DEPTH, Raw, Task
+from sizewise.data.threads import single_threaded
 from sizewise.encode.encoder import Encoder
 from sizewise.encode.numeric import versions
 from sizewise.index.dense import DenseIndex
@@ -30,17 +32,25 @@ def applies(candidate: Candidate, task: Task) -> bool:
     return isinstance(candidate, Embed) or task.needs == "rankings"
 
 
-def evaluate(bench: Bench, task: Task, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, Raw]]:
+def evaluate(
+    bench: Bench, task: Task, candidates: Sequence[Candidate], workers: int = 1
+) -> Iterator[tuple[Candidate, Raw]]:
     """The raw record of each candidate that the task applies to, from the store where it is known.
 
-    Candidates of one model follow each other, so that its vectors are read once.
+    Candidates of one model follow each other. Heads and clusterings are fitted `workers` at a time.
     Raises InputError for a shape (its weights are random: it has a cost but no quality).
     """
     for candidate in candidates:
         refuse_shape(candidate)
     apt = [candidate for candidate in candidates if applies(candidate, task)]
-    for candidate in sorted(apt, key=lambda one: str(one.model) if isinstance(one, Embed) else ""):
-        yield candidate, record(bench, task, candidate)
+    apt.sort(key=lambda one: str(one.model) if isinstance(one, Embed) else "")
+    if task.needs != "vectors":
+        for candidate in apt:
+            yield candidate, record(bench, task, candidate)
+        return
+    # Fits gain nothing from a second thread (see `single_threaded`), so as many run side by side as there are threads.
+    with single_threaded(), ThreadPoolExecutor(workers) as pool:
+        yield from zip(apt, pool.map(lambda candidate: record(bench, task, candidate), apt), strict=True)
 
 
 def refuse_shape(candidate: Candidate) -> None:

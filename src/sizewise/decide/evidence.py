@@ -85,7 +85,13 @@ def compare(
         binary = _binary(task, known, reference)
         for at, row in enumerate(here):
             one = interval(
-                found[at], sampled[at], statistic.n, grouped, binary=binary, conditional=task.kind == "clustering"
+                found[at],
+                sampled[at],
+                statistic.n,
+                grouped,
+                binary=binary,
+                conditional=task.kind == "clustering",
+                bounds=(statistic.lowest, 1.0),
             )
             low[row], high[row], why[row] = 100 * one.low, 100 * one.high, one.why
         points[here], draws[here] = 100 * found, 100 * sampled

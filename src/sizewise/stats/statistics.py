@@ -21,12 +21,14 @@ class Statistic(Protocol):
 
     `reach` is what one unit among n can cost at most, times n: 1 for a mean of values in [0, 1]. For statistics of
     ranks or clusters it is the order of magnitude, which is enough as simulated (docs/statistics.md).
+    `lowest` is the least value possible; the largest is 1.
     """
 
     n: int
     draws: int
     n_candidates: int
     reach: float = 1.0
+    lowest: float = 0.0
 
     def resampled(self, counts: Float32, draws: Float32) -> Float64:
         """float64[C, b]: the statistic under multiplicities float32[b, n] of units and float32[b, S] of draws."""
@@ -123,6 +125,7 @@ class Spearman(Statistic):
     """
 
     reach = 2.0  # from agreement to disagreement
+    lowest = -1.0
 
     def __init__(self, scores: Floats, gold: Floats) -> None:
         """`scores` is float[C, n], `gold` float[n]."""

@@ -11,7 +11,7 @@ class Subset(Statistic):
 
     def __init__(self, inner: Statistic, kept: Int64) -> None:
         self._inner, self._kept = inner, np.asarray(kept, np.int64)
-        self.reach = inner.reach
+        self.reach, self.lowest = inner.reach, inner.lowest
         self._size(inner.n_candidates, inner.draws, len(self._kept), len(self._kept))
 
     def resampled(self, counts: Float32, draws: Float32) -> Float64:

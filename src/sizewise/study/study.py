@@ -257,7 +257,7 @@ class Work:
             for task in self.tasks:
                 found[task.name] = {}
                 with clock(f"score {task.name}"):
-                    for candidate, raw in evaluate(self.bench, task, self.scored):
+                    for candidate, raw in evaluate(self.bench, task, self.scored, self.threads):
                         found[task.name][candidate] = raw
                         bar.advance(1)
         finally:
