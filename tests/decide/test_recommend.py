@@ -157,6 +157,17 @@ def test_good_enough_on_every_task_not_on_average(make, noisy):
     assert without.candidate == "odd", "it loses 10 points on a task, the other 30"
 
 
+def test_one_task_that_is_lost_is_not_made_up_for_by_others(make, noisy):
+    """Just over the margin on one task of four, the same on the others: no mean is over the margin."""
+    same = [noisy(800, 0.7)] * 3
+    evidence = make(
+        {"big": ({"p95_ms": 9.0}, [*same, noisy(800, 0.700)]), "small": ({"p95_ms": 1.0}, [*same, noisy(800, 0.675)])}
+    )
+    found = decide(evidence, LATENCY)
+    assert (found.verdict, found.candidate) == ("proven", "big")
+    assert decide(evidence, Terms("p95_ms", margins={"task3": 4.0})).candidate == "small"
+
+
 def test_a_twin_of_a_mediocre_model_is_not_accepted(make, noisy):
     """What comparing with the selected best only would let through."""
     evidence = make(
@@ -228,6 +239,17 @@ def test_within_drift_the_better_wins(make, noisy):
     assert found.choice.tied == ("worse",)
     assert "As cheap, within what two measurements of the same thing differ: worse." in sentences(found)
     assert decide(make(candidates, throughput_drift=0.1), terms).candidate == "worse", "that drift is of throughput"
+
+
+def test_each_figure_has_the_drift_of_what_it_was_measured_by(make, noisy):
+    evidence = make({"a": ({"p95_ms": 1.0}, [noisy(400, 0.7)])}, drift=0.1, throughput_drift=0.3)
+    for figure in ("bytes_per_vector", "parameters", "disk_mb", "storage_cost"):
+        assert evidence.drift(figure) == 0.0, "arithmetic"
+    for figure in ("texts_per_s", "tokens_per_s", "bulk_cost"):
+        assert evidence.drift(figure) == 0.3
+    for figure in ("p50_ms", "p95_ms", "serving_cost"):
+        assert evidence.drift(figure) == 0.1
+    assert evidence.drift("monthly_cost") == 0.3, "the larger of its parts"
 
 
 @pytest.mark.parametrize("figure", COSTS)

@@ -33,6 +33,7 @@ def command(
 
     A shape that cannot fit this machine is answered at once, by arithmetic.
     """
+    from sizewise.core.candidate import Lexical
     from sizewise.core.grammar import parse
     from sizewise.cost.measure import Plan, default_threads, measure, predicted
     from sizewise.cost.sample import packaged, sample
@@ -47,6 +48,8 @@ def command(
     about = "arithmetic"
     if rest := [subject for subject in subjects if subject not in hopeless]:
         tasks = [load_task(path) for path in task]
+        if any(isinstance(one, Lexical) for one in rest) and baseline_task(tasks) is None:
+            raise InputError("bm25 has no encoder: its cost is that of a search, so give a --task with documents")
         texts = sample(tasks) if tasks else packaged()
         about = texts.about
         with Store(store) as opened:

@@ -46,7 +46,8 @@ def run() -> None:
     """Entry point. Errors are one sentence on standard error; SIZEWISE_DEBUG=1 adds the traceback."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
-        code = app(prog_name="sizewise", standalone_mode=False)  # else typer prints its errors itself, over several lines
+        # In standalone mode typer prints its errors itself, over several lines.
+        code = app(prog_name="sizewise", standalone_mode=False)
     except typer.TyperException as error:
         typer.echo(_usage(error), err=True)
         sys.exit(error.exit_code)

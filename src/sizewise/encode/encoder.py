@@ -74,6 +74,9 @@ class Encoder(ABC):
     def load(self) -> None:  # noqa: B027 - there may be nothing to load
         """Load weights now."""
 
+    def unload(self) -> None:  # noqa: B027 - there may be nothing to let go
+        """Let go of weights and of the device memory that they and their work took; `encode` loads them again."""
+
     @property
     def stored_prompts(self) -> Mapping[Role, str]:
         """Prompts that the model itself carries."""

@@ -30,6 +30,17 @@ def device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def free_device() -> None:
+    """Give cached device memory back: other processes (that measure cost) need it."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 class TorchEncoder(Encoder):
     """A model by name or folder; pooling, projection and normalisation as the model has them."""
 
@@ -76,6 +87,10 @@ class TorchEncoder(Encoder):
 
     def load(self) -> None:
         assert self._model is not None
+
+    def unload(self) -> None:
+        self.__dict__.pop("_model", None)
+        free_device()
 
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         if not texts:

@@ -38,7 +38,8 @@ class Bench:
 
     def forget(self, model: Model) -> None:
         """Let go of an encoder and its weights."""
-        self._encoders.pop(model, None)
+        if (encoder := self._encoders.pop(model, None)) is not None:
+            encoder.unload()
 
     def vectors(self, model: Model, task: Task, texts: TextSet) -> Rows:
         """The vectors of one of the task's text sets, encoded where the store does not have them."""

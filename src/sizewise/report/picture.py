@@ -25,7 +25,7 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
     cost = {
         "field": "cost",
         "type": "quantitative",
-        "scale": {"type": "log" if log else "linear", "zero": False, "padding": 30},
+        "scale": {"type": "log" if log else "linear", "zero": False, "nice": False, "padding": 30},
         "title": UNITS[found.terms.minimise],
     }
     quality = {
@@ -72,7 +72,7 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
             },
             {
                 "transform": [{"filter": "datum.label != ''"}],
-                "mark": {"type": "text", "align": "left", "dx": 7, "dy": -7, "fontSize": 9, "limit": 260},
+                "mark": {"type": "text", "align": "left", "dx": 7, "dy": -7, "fontSize": 9, "limit": 0},
                 "encoding": {"x": cost, "y": quality, "text": {"field": "label"}},
             },
         ],

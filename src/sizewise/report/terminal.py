@@ -30,6 +30,8 @@ SHORT = {
 }
 END_TO_END = ("p50_ms", "p95_ms", "memory_mb")
 COLUMNS = ("monthly_cost", "p95_ms", "texts_per_s", "memory_mb", "bytes_per_vector")
+NAME_WIDTH, SCORE_WIDTH, COST_WIDTH = 32, 13, 12
+"""Characters that a column needs, about: on a narrow terminal fewer costs are shown, the minimised one first."""
 
 
 def show_recommendation(console: Console, found: Recommendation) -> None:
@@ -49,7 +51,7 @@ def show_run(console: Console, evidence: Evidence, found: Recommendation, about:
     """Tasks, candidates by cost, shapes, steps up the ladder, and the answer."""
     for part in (
         *_tasks(evidence, about),
-        _candidates(evidence, found),
+        _candidates(evidence, found, console.width),
         *_end_to_end(evidence),
         *_shapes(evidence),
         *_marginal(found),
@@ -105,18 +107,21 @@ def _cut(task: str, about: Mapping[str, Any]) -> str:
     return f"{100 * max(shares):.1f}%" if shares else "not known"
 
 
-def _candidates(evidence: Evidence, found: Recommendation) -> Table:
+def _candidates(evidence: Evidence, found: Recommendation, width: int) -> Table:
     shown = _shown(evidence, found)
-    costs = [name for name in COLUMNS if any(evidence.figures[one].value(name) is not None for one in shown)]
+    first = dict.fromkeys((found.terms.minimise, *COLUMNS))
+    known = [name for name in first if any(evidence.figures[one].value(name) is not None for one in shown)]
+    costs = known[: max(1, (width - NAME_WIDTH - SCORE_WIDTH * len(evidence.tasks)) // COST_WIDTH)]
     count = f"{len(shown)} of {len(evidence.candidates)}"
-    title = f"Candidates by {UNITS[found.terms.minimise]} ({count}; > recommended, * frontier)"
+    minimised = SHORT.get(found.terms.minimise, UNITS[found.terms.minimise])
+    title = f"Candidates by {minimised} ({count}; > recommended, * frontier)"
     table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column("candidate", overflow="fold")
     for name in costs:
-        table.add_column(SHORT[name], justify="right")
+        table.add_column(SHORT.get(name, name), justify="right", overflow="fold")
     for task in evidence.tasks:
-        table.add_column(f"{task.name}\n{task.metric}", justify="right")
+        table.add_column(f"{task.name}\n{task.metric}", justify="right", overflow="fold")
     frontier = {point.candidate for point in found.frontier if point.on_frontier}
     for name in shown:
         mark = ">" if name == found.candidate else "*" if name in frontier else ""
@@ -176,7 +181,7 @@ def _marginal(found: Recommendation) -> Iterator[ConsoleRenderable]:
         "step up", "cost", title="What each step up the frontier gains (points, 95% interval)", title_justify="left"
     )
     for change in found.marginal[0].gains:
-        table.add_column(change.task, justify="right")
+        table.add_column(change.task, justify="right", overflow="fold")
     for step in found.marginal:
         gains = [
             f"{one.gain:+.1f} ({one.low:+.1f} to {one.high:+.1f}){'~' if one.approximate else ''}" for one in step.gains
