@@ -66,5 +66,5 @@ COSTS = tuple(field.name for field in fields(Figures) if field.name not in NOT_C
 """What can be limited or minimised."""
 MORE_IS_BETTER = ("texts_per_s", "tokens_per_s")
 """Figures that a limit bounds from below; minimised with their sign turned."""
-EXACT = ("bytes_per_vector", "parameters", "disk_mb")
+EXACT = ("bytes_per_vector", "parameters", "disk_mb", "storage_cost")
 """Figures that are arithmetic: no two measurements of them differ."""

@@ -35,6 +35,8 @@ PILOT = 4
 """Texts timed first, to find how many BULK_SECONDS hold."""
 LEAST = 8
 """Texts in a round, at least: a large shape takes seconds for each."""
+BUSY = 0.15
+"""Share of the processors taken by others from which a run says so."""
 MEMORY_SHARE = 0.6
 """Of the free memory, at most, for processes that are alive together."""
 
@@ -86,6 +88,8 @@ def measure(subjects: Sequence[Candidate], plan: Plan, progress: Progress | None
             figures[subject] = too_large
         else:
             runnable.append(subject)
+    if runnable and (busy := busyness()) > BUSY:
+        progress.say(f"cost: other work keeps {100 * busy:.0f}% of the processors busy; figures will be worse for it")
     bar = progress.bar("measure cost", float(len(runnable) * (1 + plan.rounds)))
     try:
         for together in _groups(runnable):
@@ -105,6 +109,22 @@ def measure(subjects: Sequence[Candidate], plan: Plan, progress: Progress | None
     finally:
         bar.close()
     return Measured(figures, _median(latency_spreads), _median(throughput_spreads))
+
+
+def busyness(seconds: float = 0.5) -> float:
+    """Share of the processors' time that others take while this process sleeps; 0 where the system does not tell."""
+
+    def times() -> tuple[int, int]:
+        fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        return sum(fields), fields[3] + fields[4]  # idle and waiting for disks
+
+    try:
+        total, idle = times()
+        time.sleep(seconds)
+        total, idle = times()[0] - total, times()[1] - idle
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return 1.0 - idle / total if total else 0.0
 
 
 def _median(values: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from sizewise.cost.figures import Figures
+from sizewise.cost.figures import EXACT, Figures
 from sizewise.data.task import Raw, Task
 from sizewise.stats.compare import MIN_GROUPS_FOR_PROOF, upper_bounds
 from sizewise.stats.intervals import interval
@@ -135,7 +135,7 @@ class Evidence:
 
     def drift(self, figure: str) -> float:
         """How far (a ratio) two measurements of the same cost are apart here; 0 for exact arithmetic."""
-        if figure in ("bytes_per_vector", "parameters", "disk_mb", "storage_cost"):
+        if figure in EXACT:
             return 0.0
         if figure in ("texts_per_s", "tokens_per_s", "bulk_cost"):
             return self.throughput_drift

@@ -61,22 +61,29 @@ def documents_of(tasks: Sequence[Task]) -> int:
 
 
 def composed(
-    candidates: Sequence[Candidate], tasks: Sequence[Task], found: Measured, bench: Bench, prices: Prices
+    candidates: Sequence[Candidate], tasks: Sequence[Task], found: Measured, bench: Bench, prices: Prices, path: Path
 ) -> dict[Candidate, Figures]:
     """Figures of every candidate: its encoder's, plus the search of its own index, timed here on stored vectors.
 
-    Percentiles are added up, which is a little more than the percentile of the sum. Labelled `composed`.
+    Percentiles are added up, which is a little more than the percentile of the sum. Labelled `composed`. What was timed
+    is kept in the file `path`, so that a run that goes on decides on the same figures.
     """
     search = largest_search(tasks)
-    documents = documents_of(tasks)
+    task = tasks[0] if search is None else search[0]
+    kept: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {}
+    if kept.get("task") != task.fingerprint:
+        kept = {"task": task.fingerprint, "searches": {}}
     result: dict[Candidate, Figures] = {}
     for candidate in candidates:
         figures = found.figures.get(candidate.plain if isinstance(candidate, Embed) else candidate, Figures())
         if isinstance(candidate, Embed):
-            figures = _with_index(candidate, figures, bench, tasks[0] if search is None else search[0], search)
+            if str(candidate) not in kept["searches"]:
+                kept["searches"][str(candidate)] = _searched(candidate, bench, task, search)
+            figures = _with_search(figures, kept["searches"][str(candidate)])
         elif figures.peak_memory_mb is not None:
             figures = replace(figures, memory_mb=figures.peak_memory_mb, bytes_per_vector=0.0)
-        result[candidate] = priced(figures, prices, documents)
+        result[candidate] = priced(figures, prices, documents_of(tasks))
+    write_json(path, kept)
     return result
 
 
@@ -115,30 +122,31 @@ def runners_up(evidence: Evidence, terms: Terms) -> list[str]:
     return list(dict.fromkeys([choice.candidate, best, *choice.tied, *others]))[:FINALISTS]
 
 
-def _with_index(
-    candidate: Embed, figures: Figures, bench: Bench, task: Task, search: tuple[Task, TextSet] | None
-) -> Figures:
+def _searched(candidate: Embed, bench: Bench, task: Task, search: tuple[Task, TextSet] | None) -> dict[str, float]:
+    """What the candidate's index adds to its encoder: memory, bytes a vector and, where there is a search, its time."""
     if search is None:
         chain = _chain(candidate, bench, task)
         per_vector = chain.bytes_per_vector + (4.0 * chain.incoming if candidate.rescore else 0.0)
-        return replace(figures, bytes_per_vector=per_vector, memory_mb=figures.peak_memory_mb)
+        return {"bytes_per_vector": per_vector, "index_mb": 0.0}
     index, queries = _index(candidate, bench, task, search[1])
-    megabytes = index.bytes_per_vector * len(index) / MEGA
-    figures = replace(
-        figures,
-        bytes_per_vector=index.bytes_per_vector,
-        memory_mb=None if figures.peak_memory_mb is None else figures.peak_memory_mb + megabytes,
-    )
-    if figures.mean_ms is None:
-        return figures
     times = _search_times(index, queries)
-    p50, p95, p99 = np.percentile(times, [50, 95, 99])
+    p50, p95, p99 = (float(p) for p in np.percentile(times, [50, 95, 99]))
+    size = {"bytes_per_vector": index.bytes_per_vector, "index_mb": index.bytes_per_vector * len(index) / MEGA}
+    return {**size, "mean_ms": float(np.mean(times)), "p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
+
+
+def _with_search(figures: Figures, searched: Mapping[str, float]) -> Figures:
+    """An encoder's figures with those of the search added; unknown ones stay unknown."""
+    memory = None if figures.peak_memory_mb is None else figures.peak_memory_mb + searched["index_mb"]
+    figures = replace(figures, bytes_per_vector=searched["bytes_per_vector"], memory_mb=memory)
+    if figures.mean_ms is None or "mean_ms" not in searched:
+        return figures
     return replace(
         figures,
-        mean_ms=figures.mean_ms + float(np.mean(times)),
-        p50_ms=(figures.p50_ms or 0.0) + float(p50),
-        p95_ms=(figures.p95_ms or 0.0) + float(p95),
-        p99_ms=(figures.p99_ms or 0.0) + float(p99),
+        mean_ms=figures.mean_ms + searched["mean_ms"],
+        p50_ms=(figures.p50_ms or 0.0) + searched["p50_ms"],
+        p95_ms=(figures.p95_ms or 0.0) + searched["p95_ms"],
+        p99_ms=(figures.p99_ms or 0.0) + searched["p99_ms"],
         source="composed",
     )
 

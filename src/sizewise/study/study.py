@@ -107,7 +107,9 @@ class Study:
             with clock("cost"):
                 plan = work.cost_plan(store)
                 found = measured(work.cost_subjects(), plan, folder.path / "cost.json", self.progress)
-                figures = composed(work.candidates, work.tasks, found, bench, self.prices)
+                figures = composed(
+                    work.candidates, work.tasks, found, bench, self.prices, folder.path / "searches.json"
+                )
             with clock("compare"):
                 references = {task.name: reference_record(bench, task, work.scored) for task in work.tasks}
                 compared, parts = work.compare(raws, references, [kept for kept, _ in splits])
