@@ -3,7 +3,7 @@
     python benchmarks/million.py --work DIR [--documents 1000000]
 
 The encoder is the feature-hashing example of CONTRIBUTING.md (`hash:256`), found through its entry point. Memory is
-that of the study's own process and of all processes together (proportional set size, so that what they share counts once),
+that of the study and of all processes together (proportional set size, so that what they share counts once),
 sampled ten times a second; files that are only mapped count too.
 """
 
