@@ -81,7 +81,8 @@ def points(evidence: Evidence, terms: Terms) -> list[Point]:
     order = np.lexsort((-quality, costs))
     here = undominated(quality[order, None], costs[order])[:, 0]
     often = undominated(draws[order], costs[order]).mean(axis=1)
-    low, high = np.quantile(draws, [0.025, 0.975], axis=1)
+    shift = quality - draws.mean(axis=1)  # the bootstrap's own bias, large for clusterings, is not the candidate's
+    low, high = np.quantile(draws + shift[:, None], [0.025, 0.975], axis=1)
     return [
         Point(
             candidate=evidence.candidates[rows[at]],

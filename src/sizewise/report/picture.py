@@ -8,6 +8,8 @@ from sizewise.decide.words import UNITS
 
 def frontier_chart(found: Recommendation) -> dict[str, Any]:
     """The Vega-Lite specification: every candidate with its interval, the frontier joined, the choice marked."""
+    # Only the rungs of the ladder are named: frontier points whose costs are alike would cover each other's names.
+    named = {found.candidate, *(name for step in found.marginal for name in (step.start, step.to))}
     rows = [
         {
             "candidate": point.candidate,
@@ -16,7 +18,7 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
             "high": point.high,
             "cost": point.cost,
             "state": _state(found, point.candidate, point.on_frontier),
-            "label": point.candidate if point.on_frontier or point.candidate == found.candidate else "",
+            "label": point.candidate if point.candidate in named else "",
         }
         for point in found.frontier
     ]
@@ -26,7 +28,7 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
         "field": "cost",
         "type": "quantitative",
         "scale": {"type": "log" if log else "linear", "zero": False, "nice": False, "padding": 30},
-        "title": UNITS[found.terms.minimise],
+        "title": f"{found.terms.minimise.replace('_', ' ')} ({UNITS[found.terms.minimise]})",
     }
     quality = {
         "field": "quality",
