@@ -6,18 +6,22 @@ if TYPE_CHECKING:
     from sizewise.core.grammar import parse
     from sizewise.cost.price import Prices
     from sizewise.data.load import load_task
+    from sizewise.decide.holdout import Holdout
+    from sizewise.encode.encoder import Trust
     from sizewise.study.run import Run
     from sizewise.study.space import Space
     from sizewise.study.study import Study
 
-__all__ = ["Prices", "Run", "Space", "Study", "__version__", "load_task", "parse"]
+__all__ = ["Holdout", "Prices", "Run", "Space", "Study", "Trust", "__version__", "load_task", "parse"]
 __version__: str
 
 _HOMES = {
+    "Holdout": "sizewise.decide.holdout",
     "Prices": "sizewise.cost.price",
     "Run": "sizewise.study.run",
     "Space": "sizewise.study.space",
     "Study": "sizewise.study.study",
+    "Trust": "sizewise.encode.encoder",
     "load_task": "sizewise.data.load",
     "parse": "sizewise.core.grammar",
 }

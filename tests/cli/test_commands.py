@@ -58,7 +58,7 @@ def test_eval(sizewise, retrieval_folder, labels, tmp_path):
         ("fake:words", "classification"), ("fake:short+int8", "classification"),
     ]  # fmt: skip
     for one in results:
-        assert set(one) == {*EVAL, "approximate", "groups"}
+        assert set(one) == {*EVAL, "approximate", "groups", "also"}
         assert one["ci95"][0] <= one["value"] <= one["ci95"][1]
         assert "fewer than 100" in one["approximate"]
     assert [one["units"] for one in results] == [20, 20, 20, 40, 40]

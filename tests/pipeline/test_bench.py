@@ -53,7 +53,8 @@ def test_for_retrieval_they_see_documents_and_never_queries(bench, retrieval_fol
 def test_where_there_is_no_text_to_fit_on(bench, similarity_folder, tiny_model):
     task = replace(load_task(similarity_folder), training=())
     with pytest.raises(
-        InputError, match=r"int8 must be fitted on text that is not tested, and task .*pairs .* has none"
+        InputError,
+        match=r"int8 needs 1 or more texts that are not tested to be fitted on, and task .*pairs .* offers none",
     ):
         bench.chain(parse(f"{tiny_model}+int8"), task)
     assert bench.chain(parse(f"{tiny_model}+truncate=8"), task).dimensions == 8
@@ -62,7 +63,7 @@ def test_where_there_is_no_text_to_fit_on(bench, similarity_folder, tiny_model):
 
 def test_too_little_text_names_candidate_and_task(bench, similarity_folder, tiny_model):
     task = replace(load_task(similarity_folder), training=("one", "two"))
-    with pytest.raises(InputError, match=r"\+pca=8 on .*pairs: .* needs more than 8 texts to fit on, and there are 2"):
+    with pytest.raises(InputError, match=r"\+pca=8: pca=8 needs 9 or more texts .*pairs .* offers 2"):
         bench.chain(parse(f"{tiny_model}+pca=8"), task)
 
 

@@ -90,10 +90,10 @@ def _subject(candidate: "Candidate") -> "Candidate":
 
 
 def _show(found: "dict[Candidate, Figures]", about: str, threads: int) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = options.console()
-    table = Table("candidate")
+    table = Table(Column("candidate", overflow="fold"))
     for heading in (
         "parameters",
         "p50 ms",

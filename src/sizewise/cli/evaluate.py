@@ -86,16 +86,17 @@ def scores(bench: "Bench", task: "Task", candidates: "list[Candidate]") -> list[
                 "groups": task.units.group_count,
                 "truncated_texts": cut,
                 "seconds": round(seconds, 3),
+                "also": {name: 100 * value for name, value in task.also(raw).items()},
             }
         )
     return results
 
 
 def _show(results: list[dict[str, Any]], notes: list[str]) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = options.console()
-    table = Table("candidate", "task", "metric")
+    table = Table(Column("candidate", overflow="fold"), "task", "metric")
     for heading in ("score", "95% interval", "units", "cut off"):
         table.add_column(heading, justify="right")
     for one in results:
@@ -106,6 +107,9 @@ def _show(results: list[dict[str, Any]], notes: list[str]) -> None:
             one["candidate"], one["task"], one["metric"], f"{one['value']:.2f}", interval, f"{one['units']:,}", cut
         )
     console.print(table)
+    for one in results:
+        for name, value in one["also"].items():
+            console.print(f"{one['candidate']} on {one['task']}: {name} {value:.2f}", highlight=False, soft_wrap=True)
     reasons = {one["approximate"] for one in results if one["approximate"]}
     for line in [*(f"~ approximate: {reason}" for reason in sorted(reasons)), *notes]:
         console.print(line, style="dim", highlight=False, soft_wrap=True)

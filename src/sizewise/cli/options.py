@@ -1,5 +1,6 @@
 """Options that several commands share, and what they become."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sizewise.core.errors import InputError
+
+PIPED_WIDTH = 180
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +80,10 @@ def console(to: str = "stdout") -> "Console":
     from rich.console import Console
 
     # Candidates hold brackets, which are no markup, and folders may hold colons, which are no emoji.
-    return Console(stderr=to == "stderr", soft_wrap=False, markup=False, emoji=False)
+    found = Console(stderr=to == "stderr", soft_wrap=False, markup=False, emoji=False)
+    if not found.is_terminal and "COLUMNS" not in os.environ:
+        found.width = PIPED_WIDTH  # nobody's window: tables need not be cut
+    return found
 
 
 def progress(quiet: bool) -> "Progress":

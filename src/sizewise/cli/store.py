@@ -15,7 +15,7 @@ def show(store: options.Store = None, json: options.JsonFile = None) -> None:
     import time
     from dataclasses import asdict
 
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from sizewise.store.store import Store
 
@@ -25,7 +25,7 @@ def show(store: options.Store = None, json: options.JsonFile = None) -> None:
         options.write_results(json, [asdict(one) for one in found])
     if json is not None and str(json) == "-":
         return
-    table = Table("encoder", "key")
+    table = Table(Column("encoder", overflow="fold"), "key")
     for heading in ("texts", "MB", "days unused"):
         table.add_column(heading, justify="right")
     for one in found:

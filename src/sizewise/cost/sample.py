@@ -47,7 +47,8 @@ def sample(tasks: Sequence[Task]) -> Sample:
     bulk: list[str] = []
     for task in tasks:
         sets = {part.name: part for part in task.text_sets()}
-        asked = sets.get("queries") or next(iter(reversed(list(sets.values()))))
+        tested = [part for name, part in sets.items() if not name.startswith("train")]
+        asked = sets.get("queries") or tested[0]
         stored = sets.get("documents") or asked
         singles += _draw(asked.texts, -(-SINGLES // len(tasks)))
         bulk += _draw(stored.texts, -(-BULK // len(tasks)))

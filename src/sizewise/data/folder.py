@@ -73,6 +73,6 @@ def _refuse_to_lose_files(folder: Path, overwrite: bool) -> None:
         raise InputError(f"{folder} is a file; name a folder")
     there = {path.name for path in folder.iterdir()}
     if there and not overwrite:
-        raise InputError(f"{folder} is not empty; name a new folder, or allow it to be overwritten")
+        raise InputError(f"{folder} is not empty; name a new folder, or let it be replaced (--overwrite)")
     if foreign := sorted(there - _OWN):
         raise InputError(f"{folder} holds {foreign[0]!r}, which is no part of a task; name a new folder")

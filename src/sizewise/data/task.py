@@ -128,6 +128,10 @@ class Task(ABC):
     def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64] | None:
         """The main metric (in [0, 1]) of each unit, where the metric is a mean over units; else None."""
 
+    def also(self, raw: Raw) -> Mapping[str, float]:
+        """Further scores worth telling, in [0, 1], by name; none of them decides anything."""
+        return {}
+
     @abstractmethod
     def columns(self, raw: Raw) -> Mapping[str, Any]:
         """`raw` as Arrow arrays for records.parquet: document ids instead of positions, label names for codes.

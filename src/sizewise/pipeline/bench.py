@@ -8,6 +8,7 @@ import numpy as np
 from sizewise.core.candidate import Embed, Model
 from sizewise.core.errors import InputError
 from sizewise.core.progress import Progress, Silent
+from sizewise.core.registry import TRANSFORMS
 from sizewise.core.rows import Rows
 from sizewise.data.task import Task, TextSet
 from sizewise.encode.encoder import Encoder, Trust
@@ -58,19 +59,28 @@ class Bench:
 
         Raises InputError when a transform must be fitted and the task has no text that it may see.
         """
+        check_fit(candidate, task)
         encoder = self.encoder(candidate.model)
         fitted = needs_fit(candidate.steps)
-        if fitted and not fit_sample(task):
-            raise InputError(
-                f"{candidate} must be fitted on text that is not tested, and task {task.name} ({task.path}) has none; "
-                "add training text to it, or leave such candidates out"
-            )
         empty = np.empty((0, encoder.dimensions), dtype=np.float32)
         sample = self.fit_vectors(candidate.model, task) if fitted else empty
         try:
             return Chain.fit(candidate.steps, sample, cosine=encoder.similarity == "cosine")
         except InputError as error:
             raise InputError(f"{candidate} on {task.name}: {error}") from None
+
+
+def check_fit(candidate: Embed, task: Task) -> None:
+    """Raises InputError when the task offers fewer texts to fit on than one of the candidate's transforms needs."""
+    offered = sum(len(part.texts) for part in fit_sample(task)) if needs_fit(candidate.steps) else 0
+    for step in candidate.steps:
+        needed = TRANSFORMS.get(step.name).fewest(step.value)
+        if needed > offered:
+            raise InputError(
+                f"{candidate}: {step} needs {needed} or more texts that are not tested to be fitted on, and task "
+                f"{task.name} ({task.path}) offers {offered or 'none'}; add training text to it, or leave such "
+                "candidates out"
+            )
 
 
 def fit_sample(task: Task) -> Sequence[TextSet]:

@@ -25,7 +25,7 @@ from sizewise.decide.terms import DEFAULT_MARGIN, Terms
 from sizewise.encode.encoder import Trust
 from sizewise.encode.stored import missing_texts
 from sizewise.evaluate import evaluate, record, refuse_shape
-from sizewise.pipeline.bench import Bench, fit_sample
+from sizewise.pipeline.bench import Bench, check_fit
 from sizewise.store.store import Store
 from sizewise.study.config import StudyConfig
 from sizewise.study.confirm import confirmed
@@ -204,7 +204,8 @@ class Work:
         def dimensions_of(candidate: Embed) -> int:
             return bench.encoder(candidate.model).dimensions
 
-        candidates = expand([str(one) for one in study.candidates], study.space, dimensions_of)
+        written = [study.candidates] if isinstance(study.candidates, str) else study.candidates
+        candidates = expand([str(one) for one in written], study.space, dimensions_of)
         work = cls(bench, tasks, candidates, study.threads or default_threads())
         work.check()
         return work
@@ -233,8 +234,7 @@ class Work:
             except InputError as error:
                 raise InputError(f"{candidate}: {error}") from None
             for task in self.tasks:
-                if needs_fit(candidate.steps) and not fit_sample(task):
-                    self.bench.chain(candidate, task)  # says what is missing
+                check_fit(candidate, task)
 
     def encode(self) -> None:
         """All vectors that the candidates need, model by model, so that one model's weights are in memory at a time."""

@@ -52,6 +52,10 @@ class PCA(Projection):
     """float32 [d, kept], orthonormal columns (scaled by 1/standard deviation when whitening)."""
 
     @classmethod
+    def fewest(cls, value: int | None) -> int:
+        return (value or 0) + 1
+
+    @classmethod
     def fit(cls, vectors: Vectors, value: int | None) -> Self:
         _, axes = principal_axes(vectors, value or vectors.shape[1])
         return cls(axes.astype(np.float32))

@@ -32,6 +32,11 @@ class Transform(ABC):
         return dimensions
 
     @classmethod
+    def fewest(cls, value: int | None) -> int:
+        """How many texts `fit` needs at least, for this `value`."""
+        return 1 if cls.needs_fit else 0
+
+    @classmethod
     @abstractmethod
     def fit(cls, vectors: Vectors, value: int | None) -> Self:
         """Fit on float32 [n, d] vectors; `value` has passed `check`."""
