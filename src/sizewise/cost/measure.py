@@ -25,15 +25,15 @@ from sizewise.cost.sample import Sample
 from sizewise.encode.encoder import Trust, scheme
 
 ROUNDS = 3
-SINGLE_SECONDS = 2.0
+SINGLE_SECONDS = 1.5
 """Of single texts in each round, at most."""
 SINGLES = 100
 """Single texts in each round, at most."""
-BULK_SECONDS = 3.0
+BULK_SECONDS = 2.0
 """Of bulk encoding in each round, about."""
 PILOT = 4
 """Texts timed first, to find how many BULK_SECONDS hold."""
-LEAST = 8
+LEAST = 6
 """Texts in a round, at least: a large shape takes seconds for each."""
 BUSY = 0.15
 """Share of the processors taken by others from which a run says so."""

@@ -121,6 +121,8 @@ class Evidence:
     end_to_end: Mapping[str, Figures] = field(default_factory=dict)
     """Finalists measured again as whole pipelines. Limits hold for these too; costs are compared like for like, by
     `figures`."""
+    plain: tuple[str, ...] = ()
+    """Encoders without transforms: what one would use without looking for savings."""
 
     @property
     def shapes(self) -> tuple[str, ...]:
@@ -154,6 +156,7 @@ class Evidence:
             "approximate": [list(one.approximate) for one in self.compared],
             "figures": {name: figures.to_json() for name, figures in self.figures.items()},
             "end_to_end": {name: figures.to_json() for name, figures in self.end_to_end.items()},
+            "plain": list(self.plain),
             "latency_drift": self.latency_drift,
             "throughput_drift": self.throughput_drift,
         }
@@ -174,6 +177,7 @@ class Evidence:
             figures={name: Figures.from_json(found) for name, found in about["figures"].items()},
             latency_drift=about["latency_drift"],
             throughput_drift=about["throughput_drift"],
+            plain=tuple(about["plain"]),
             end_to_end={name: Figures.from_json(found) for name, found in about["end_to_end"].items()},
         )
 

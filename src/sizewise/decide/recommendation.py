@@ -1,6 +1,6 @@
 """A recommendation: the choice with all its evidence, as data. `words` puts it in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -35,7 +35,7 @@ class Recommendation:
     end_to_end: Mapping[str, Any]
     """The same, measured on the whole pipeline; empty when it was not."""
     best: str | None
-    """The candidate with the highest mean score: what the savings are compared with."""
+    """Of the candidates without transforms, the one of highest mean score: what the savings are compared with."""
     savings: Mapping[str, tuple[float, float]]
     """By figure: value of `best`, value of the chosen one."""
     infeasible: Mapping[str, str]
@@ -72,7 +72,7 @@ def decide(evidence: Evidence, terms: Terms) -> Recommendation:
         raise InputError(f"there is no task {unknown.pop()!r} to have a margin; there are: {', '.join(names)}")
     choice = choose(evidence, terms)
     ladder = points(evidence, terms)
-    best = max(ladder, key=lambda point: point.quality).candidate if ladder else None
+    best = _best_plain(evidence, ladder)
     return Recommendation(
         terms=terms,
         choice=choice,
@@ -89,6 +89,13 @@ def decide(evidence: Evidence, terms: Terms) -> Recommendation:
         sensitivity=tuple(_sensitivity(evidence, terms, choice)),
         fidelity_only=bool(evidence.tasks) and not any(task.is_quality for task in evidence.tasks),
     )
+
+
+def _best_plain(evidence: Evidence, ladder: Sequence[Point]) -> str | None:
+    """What one would use without looking for savings; any candidate where all have transforms."""
+    plain = [point for point in ladder if point.candidate in evidence.plain]
+    best = max(plain or ladder, key=lambda point: point.quality, default=None)
+    return None if best is None else best.candidate
 
 
 def _json(figures: Mapping[str, Figures], candidate: str | None) -> dict[str, Any]:

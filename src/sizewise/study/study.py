@@ -120,6 +120,7 @@ class Study:
                 {str(one): figures[one] for one in work.candidates},
                 found.latency_drift,
                 found.throughput_drift,
+                plain=tuple(str(one) for one in work.encoders),
             )
             with clock("finalists"):
                 evidence = finalists(
