@@ -85,9 +85,12 @@ def _together(losses: Float32, reach: float, unseen: Float32, n_groups: int) -> 
     `losses` is used up: with hundreds of candidates, copies would take most of the time.
     """
     # With a true maximum, as a mean has, the unseen unit is enough; elsewhere `reach` is an order of magnitude only.
-    lopsided = np.maximum(_moments(losses)[2].astype(np.float64), 0) if reach > 1 else np.zeros((len(losses), 1))
+    _, seen_spread, seen_skewness = _moments(losses)
     losses += unseen * (reach - losses)
     mean, spread, skewness = _moments(losses)
+    # Skewness of a sum: each part counts by the cube of its share of the spread. The unseen's own is in `skewness`.
+    share = np.divide(seen_spread, spread, out=np.zeros_like(spread), where=spread > NO_SPREAD)
+    lopsided = np.maximum(seen_skewness * share**3, 0).astype(np.float64) * (reach > 1)
     losses -= mean
     losses /= spread
     skewness = np.clip(skewness, *SKEWNESS_RANGE)
