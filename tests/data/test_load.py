@@ -42,9 +42,9 @@ def test_text_sets_agree_with_what_is_needed(task_folder, kind):
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        ("/work/shared/data/stsb/en", "stsb/en"),
-        ("/work/shared/data/pubmedqa", "pubmedqa"),
-        ("/work/shared/data/pubmedqa/", "pubmedqa"),
+        ("/srv/shared/data/stsb/en", "stsb/en"),
+        ("/srv/shared/data/pubmedqa", "pubmedqa"),
+        ("/srv/shared/data/pubmedqa/", "pubmedqa"),
         ("arxiv/search", "arxiv/search"),
         ("./data/support", "support"),
         ("./support", "support"),
