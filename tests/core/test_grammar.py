@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from sizewise.core.candidate import ROLES, Embed, Lexical, Model, Step, is_shape, models
+from sizewise.core.candidate import ROLES, Embed, Lexical, Model, Step, is_shape
 from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse, write
 
@@ -159,8 +159,3 @@ def test_candidates_are_data():
     assert is_shape(parse("shape:bert-base+int8"))
     assert not is_shape(parse("m"))
     assert not is_shape(Lexical())
-
-
-def test_models_are_listed_once_in_order():
-    found = models([parse(text) for text in ("bm25", "b+int8", "a", "b", "a@bf16")])
-    assert list(found) == [Model("b"), Model("a"), Model("a", "bfloat16")]

@@ -1,6 +1,5 @@
 """Candidates: points of the search space as data. A candidate is a small immutable tree, never a live model."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -74,12 +73,3 @@ Candidate = Embed | Lexical
 def is_shape(candidate: Candidate) -> bool:
     """Whether the candidate has random weights, and so a cost but no quality."""
     return isinstance(candidate, Embed) and candidate.model.is_shape
-
-
-def models(candidates: "tuple[Candidate, ...] | list[Candidate]") -> Iterator[Model]:
-    """The distinct models of `candidates`, in order of first appearance."""
-    seen: set[Model] = set()
-    for candidate in candidates:
-        if isinstance(candidate, Embed) and candidate.model not in seen:
-            seen.add(candidate.model)
-            yield candidate.model
