@@ -47,6 +47,8 @@ class Units:
     ids: Sequence[str]
     groups: npt.NDArray[np.int64] | None = None
     slices: Sequence[str] | None = None
+    group_names: Sequence[str] | None = None
+    """What the data call each group, by code."""
 
     def __len__(self) -> int:
         return len(self.ids)

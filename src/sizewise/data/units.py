@@ -45,7 +45,8 @@ class UnitReader:
             field: values if keep is None else [values[at] for at in keep] for field, values in self._values.items()
         }
         by = chosen.get("group", groups)
-        return Units(tuple(ids), None if by is None else codes(by)[0], _tuple(chosen.get("slice")))
+        of_unit, names = (None, None) if by is None else codes(by)
+        return Units(tuple(ids), of_unit, _tuple(chosen.get("slice")), names)
 
 
 def codes(values: Iterable[str]) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:

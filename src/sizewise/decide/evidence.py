@@ -95,8 +95,14 @@ def compare(
             )
             low[row], high[row], why[row] = 100 * one.low, 100 * one.high, one.why
         points[here], draws[here] = 100 * found, 100 * sampled
-        bounds[np.ix_(here, here)] = 100 * upper_bounds(found, sampled, groups, statistic.reach)
+        bounds[np.ix_(here, here)] = rounded_up(100 * upper_bounds(found, sampled, groups, statistic.reach))
     return Compared(points, low, high, tuple(why), draws, bounds)
+
+
+def rounded_up(bounds: Floats) -> Floats:
+    """Bounds in points, rounded up to a hundredth: still bounds, and exact in the two bytes that a report gives each."""
+    result: Floats = np.ceil(bounds * 100) / 100
+    return result
 
 
 def _binary(task: Task, raws: Sequence[Raw], reference: Raw | None) -> bool:

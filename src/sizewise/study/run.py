@@ -22,8 +22,9 @@ from sizewise.decide.evidence import Evidence
 from sizewise.decide.recommendation import Recommendation, decide
 from sizewise.decide.terms import Terms
 from sizewise.store.files import atomic, write_json
+from sizewise.study.source import Source
 
-SCHEMA = 1
+SCHEMA = 2
 
 RECORDS = pa.schema(
     [
@@ -127,6 +128,10 @@ class Run:
         A limit of None lifts it. Raises InputError for a name that is no cost.
         """
         return decide(self.evidence, changed_terms(self.terms, changed))
+
+    def tasks(self) -> list[Task]:
+        """The run's tasks, read from their folders again. Raises InputError when one is gone or has changed."""
+        return [Source(**one).load() for one in self.about["tasks"]]
 
     def repriced(self, **changed: float) -> "Run":
         """The same run at other prices."""

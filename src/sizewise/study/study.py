@@ -31,6 +31,7 @@ from sizewise.study.config import StudyConfig
 from sizewise.study.confirm import confirmed
 from sizewise.study.costing import baseline_task, composed, documents_of, finalists, measured
 from sizewise.study.run import Run, RunFolder
+from sizewise.study.source import source
 from sizewise.study.space import BASELINE, Space, distinct_models, expand
 from sizewise.study.truncation import truncation
 from sizewise.transform.chain import check_steps, needs_fit
@@ -132,6 +133,7 @@ class Study:
                 "cost_texts": plan.sample.about,
                 "prices": asdict(self.prices),
                 "documents": documents_of(work.tasks),
+                "tasks": [asdict(source(task)) for task in work.tasks],
                 "seconds": {phase: took for phase, took in clock.seconds.items() if phase in PHASES},
                 "score_seconds": {task.name: clock.seconds[f"score {task.name}"] for task in work.tasks},
                 "confirmation": confirmed(folder.path, evidence, terms, work.tasks, splits, raws, references),
