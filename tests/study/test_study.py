@@ -69,7 +69,7 @@ def test_the_files_of_a_run(run):
 
 def test_run_json(run):
     found = json.loads((run.folder / "run.json").read_bytes())
-    assert found["schema"] == 1
+    assert found["schema"] == 2
     assert {"name", "environment", "prices", "documents", "seconds", "truncation", "terms", "evidence"} <= set(found)
     assert found["confirmation"] is None
     assert found["documents"] == 70
@@ -256,7 +256,7 @@ def test_recommend_under_other_terms(run):
     [
         (lambda run: (run / "run.json").unlink(), "holds no finished run: there is no run.json; run the study first"),
         (lambda run: (run / "run.json").write_text("{"), r"run.json cannot be read"),
-        (lambda run: (run / "run.json").write_text('{"schema": 9}'), "has schema 9, and this version reads 1"),
+        (lambda run: (run / "run.json").write_text('{"schema": 9}'), "has schema 9, and this version reads 2"),
         (lambda run: (run / "matrices.npz").unlink(), "matrices.npz does not belong to run.json"),
         (lambda run: (run / "matrices.npz").write_bytes(b""), "matrices.npz does not belong to run.json"),
         (lambda run: (run / "matrices.npz").write_bytes(b"PK\x03\x04half"), "matrices.npz does not belong to run.json"),

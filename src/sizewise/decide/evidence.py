@@ -100,7 +100,7 @@ def compare(
 
 
 def rounded_up(bounds: Floats) -> Floats:
-    """Bounds in points, rounded up to a hundredth: still bounds, and exact in the two bytes that a report gives each."""
+    """Bounds in points, up to the next hundredth: still bounds, and exact in the two bytes that a report gives them."""
     result: Floats = np.ceil(bounds * 100) / 100
     return result
 
