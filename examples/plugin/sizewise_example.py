@@ -98,6 +98,10 @@ class Center(Transform):
     def parameters(self) -> dict[str, npt.NDArray[Any]]:
         return {"mean": self.mean}
 
+    def linear(self, incoming: int) -> tuple[Vectors, Vectors | None]:
+        """Itself plus a constant: so a bundle loads in sentence-transformers too."""
+        return np.eye(incoming, dtype=np.float32), -self.mean
+
 
 FIELDS = frozenset({"sentence1", "sentence2", "paraphrase"})
 

@@ -3,16 +3,32 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sizewise.bundle.fresh import verify
+    from sizewise.bundle.load import load_bundle
     from sizewise.core.grammar import parse
     from sizewise.cost.price import Prices
     from sizewise.data.load import load_task
     from sizewise.decide.holdout import Holdout
     from sizewise.encode.encoder import Trust
+    from sizewise.ship.build import build
     from sizewise.study.run import Run
     from sizewise.study.space import Space
     from sizewise.study.study import Study
 
-__all__ = ["Holdout", "Prices", "Run", "Space", "Study", "Trust", "__version__", "load_task", "parse"]
+__all__ = [
+    "Holdout",
+    "Prices",
+    "Run",
+    "Space",
+    "Study",
+    "Trust",
+    "__version__",
+    "build",
+    "load_bundle",
+    "load_task",
+    "parse",
+    "verify",
+]
 __version__: str
 
 _HOMES = {
@@ -22,8 +38,11 @@ _HOMES = {
     "Space": "sizewise.study.space",
     "Study": "sizewise.study.study",
     "Trust": "sizewise.encode.encoder",
+    "build": "sizewise.ship.build",
+    "load_bundle": "sizewise.bundle.load",
     "load_task": "sizewise.data.load",
     "parse": "sizewise.core.grammar",
+    "verify": "sizewise.bundle.fresh",
 }
 
 

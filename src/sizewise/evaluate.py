@@ -1,6 +1,6 @@
 """Candidates x tasks -> raw records, derived from stored vectors wherever that can be done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,8 @@ from sizewise.store.files import digest
 from sizewise.store.vectors import text_keys
 from sizewise.transform.chain import Chain, needs_fit, unit
 
+MANY_TEXTS = 100_000
+"""Of a larger task one candidate is scored at a time, so that memory stays that of one."""
 SCORING = 1
 """Part of every record's key. Raise it when the same vectors would give other records."""
 
@@ -37,18 +39,19 @@ def evaluate(
 ) -> Iterator[tuple[Candidate, Raw]]:
     """The raw record of each candidate that the task applies to, from the store where it is known.
 
-    Candidates of one model follow each other. Heads and clusterings are fitted `workers` at a time.
+    Candidates of one model follow each other, `workers` of them at a time. Vectors should be in the store already.
     Raises InputError for a shape (its weights are random: it has a cost but no quality).
     """
     for candidate in candidates:
         refuse_shape(candidate)
     apt = [candidate for candidate in candidates if applies(candidate, task)]
     apt.sort(key=lambda one: str(one.model) if isinstance(one, Embed) else "")
-    if task.needs != "vectors":
+    if task.needs != "vectors" and sum(len(part.texts) for part in task.text_sets()) > MANY_TEXTS:
         for candidate in apt:
             yield candidate, record(bench, task, candidate)
         return
-    # Fits gain nothing from a second thread (see `single_threaded`), so as many run side by side as there are threads.
+    # Fits gain nothing from a second thread (see `single_threaded`), and of a search only the product does, so as many
+    # run side by side as there are threads.
     with single_threaded(), ThreadPoolExecutor(workers) as pool:
         yield from zip(apt, pool.map(lambda candidate: record(bench, task, candidate), apt), strict=True)
 
@@ -94,9 +97,13 @@ def lexical(task: Task) -> Raw:
 def derived(bench: Bench, task: Task, candidate: Embed) -> Raw:
     """The record of an embedding candidate, from stored vectors."""
     rows = {part.name: bench.vectors(candidate.model, task, part) for part in task.text_sets()}
-    chain = bench.chain(candidate, task)
+    return scored(task, rows, bench.chain(candidate, task), candidate.rescore)
+
+
+def scored(task: Task, rows: Mapping[str, Rows], chain: Chain, rescore: int) -> Raw:
+    """The record that fitted transforms give on the encoder's vectors of each of the task's text sets."""
     if task.needs == "rankings":
-        index = DenseIndex(chain, rows["documents"], candidate.rescore)
+        index = DenseIndex(chain, rows["documents"], rescore)
         queries = rows["queries"].block(0, len(rows["queries"]))
         ids, scores = index.search(queries, DEPTH, task.tie_rank)
         return task.records({"ids": ids, "scores": scores})

@@ -68,3 +68,72 @@ def labels(tmp_path_factory, sentences) -> Path:
         rows = [{"text": text, "label": "long" if len(text) > 50 else "short"} for text in texts]
         (folder / f"{file}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
+
+
+@pytest.fixture(scope="session")
+def write_run(tmp_path_factory):
+    """`write_run(name, ...)`: a run of three candidates on two tasks, made up of numbers, in a folder of its own."""
+    import numpy as np
+
+    from sizewise.cost.figures import Figures
+    from sizewise.cost.price import Prices
+    from sizewise.decide.evidence import Compared, Evidence, TaskFacts
+    from sizewise.decide.terms import Terms
+    from sizewise.stats.compare import upper_bounds
+    from sizewise.stats.statistics import Mean, bootstrap
+    from sizewise.study.run import Run, RunFolder
+
+    def written(
+        name, gains=None, slower=None, data=None, environment=None, limits=None, extra=None, rename="", units=600
+    ):
+        means = {"small": 0.700, "middle": 0.705, "large": 0.71} | ({extra: 0.5} if extra else {})
+        names = tuple(f"{rename}{one}" for one in means)
+        tasks, compared = [f"{rename}{one}" for one in ("search", "intents")], []
+        for at, _ in enumerate(tasks):
+            hard = 0.2 * np.random.default_rng([at, 7]).standard_normal(units)
+            values = np.stack([mean + hard + (gains or {}).get(one, 0.0) for one, mean in means.items()])
+            found, draws = bootstrap(Mean(values[:, None]), resamples=400)
+            bounds = 100 * upper_bounds(found, draws, units)
+            compared.append(
+                Compared(
+                    100 * found, 100 * found - 2, 100 * found + 2, ("",) * len(names),
+                    (100 * draws).astype(np.float32), bounds,
+                )
+            )  # fmt: skip
+        facts = tuple(TaskFacts(task, "retrieval", "ndcg@10", units, units, is_quality=True) for task in tasks)
+        figures = {}
+        for at, (one, full) in enumerate(zip(means, names, strict=True)):
+            ms = 10.0 * (at + 1) * (slower or {}).get(one, 1.0)
+            figures[full] = Figures(
+                mean_ms=ms, p50_ms=ms, p95_ms=ms, texts_per_s=640 / (10 * (at + 1)), memory_mb=800.0 + at, disk_mb=91.0,
+                bytes_per_vector=48.0 * 2**at, parameters=22_713_216,
+            )  # fmt: skip
+        surroundings = {"processor": "one", "threads": 2, "versions": {"sizewise": "0.1.0", "torch": "2.9"}}
+        about = {
+            "name": name,
+            "prices": {one: getattr(Prices(), one) for one in Prices.__slots__},
+            "documents": 1000,
+            "cost_texts": "made up",
+            "environment": surroundings | (environment or {}),
+            "truncation": [],
+            "tasks": [
+                {
+                    "name": task, "path": "/none", "protocol": None, "margin": None,
+                    "fingerprint": (data or {}).get(task, task),
+                }
+                for task in tasks
+            ],
+        }  # fmt: skip
+        folder = RunFolder(tmp_path_factory.mktemp("runs") / name)
+        folder.path.mkdir()
+        terms = Terms("p95_ms", {"memory_mb": 900.0} if limits is None else limits)
+        evidence = Evidence(facts, names, tuple(compared), figures, 0.05, 0.05)
+        return Run.write(folder, evidence, terms, about, [], [], {}, {}).folder
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def run(write_run) -> Path:
+    """The folder of such a run."""
+    return write_run("run")

@@ -10,8 +10,8 @@ import pytest
 import sizewise
 
 ROOT = Path(sizewise.__file__).parent
-ORDER = ["core", "stats", "store", "encode", "transform", "index", "data", "pipeline", "evaluate", "cost", "decide",
-         "study", "report", "cli"]  # fmt: skip
+ORDER = ["core", "stats", "store", "encode", "transform", "index", "data", "pipeline", "evaluate", "cost",
+         "bundle", "decide", "study", "ship", "report", "cli"]  # fmt: skip
 """A layer imports from itself and from those before it."""
 
 

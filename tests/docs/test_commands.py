@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 COMMENT = re.compile(r"<!-- (not run|file|checked)(?:: (.*?))? ?-->")
 FENCE = re.compile(r"( *)```(\w*)$")
 

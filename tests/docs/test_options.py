@@ -99,7 +99,9 @@ def table(name: str, command: Callable[..., Any]) -> str:
     """Synopsis, what it does and the options of one command, in Markdown."""
     found = sorted(parameters(command), key=lambda one: not one.is_argument)
     arguments = [one.placeholder for one in found if one.is_argument]
-    wanted = [f"{one.options[0]} {one.value}" for one in found if one.needed and not one.is_argument]
+    wanted = [
+        f"{one.options[0]} {one.value}".replace("\\|", "|") for one in found if one.needed and not one.is_argument
+    ]
     optional = ["[options]"] if any(not one.needed for one in found) else []
     synopsis = " ".join(["sizewise", name, *arguments, *wanted, *optional])
     head = ["```text", synopsis, "```", "", inspect.cleandoc(command.__doc__ or ""), ""]

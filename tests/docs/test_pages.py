@@ -12,10 +12,11 @@ from sizewise.core.registry import TASKS, TRANSFORMS
 from sizewise.core.shapes import SHAPES
 from sizewise.cost.figures import COSTS
 from sizewise.data.settings import KEYS
+from sizewise.decide.presets import PRESETS, Preset, aim, limits_in_words
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -88,6 +89,34 @@ def test_every_kind_figure_and_key_is_described():
         assert kind in page.replace("word sense", "wordsense"), kind
     for name in (*COSTS, *KEYS):
         assert f"`{name}`" in page, name
+
+
+def test_the_table_of_presets_is_that_of_the_code():
+    rows = [line for line in read("presets.md").splitlines() if re.match(r"\| \[[\w-]+\]\(presets/", line)]
+    assert rows == [
+        f"| [{name}](presets/{name}.md) | {preset.for_whom} | {', '.join(limits_in_words(preset.limits))} "
+        f"| {preset.margin:g} | {aim(preset.minimise)} |"
+        for name, preset in PRESETS.items()
+    ]
+    assert {path.stem for path in (DOCS / "presets").iterdir()} == set(PRESETS)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_a_preset_has_a_page_of_why(preset: Preset):
+    page = read(f"presets/{preset.name}.md")
+    assert page.startswith(f"# {preset.name}\n")
+    limits = [f"--limit {name}={limit:g}" for name, limit in preset.limits.items()]
+    options = " ".join((*limits, f"--margin {preset.margin:g}", f"--minimise {preset.minimise}"))
+    assert f"```text\n{options}\n```" in page
+    for words in limits_in_words(preset.limits):
+        name, _, limit = words.partition(" ")
+        assert re.search(rf"^\| `{name}` \| {limit} \| .{{20,}} \|$", page, re.MULTILINE), words
+    assert re.search(rf"^\| margin \| {preset.margin:g} \| .{{10,}} \|$", page, re.MULTILINE)
+    assert re.search(
+        rf"^\| then \| {re.escape(aim(preset.minimise).replace(' ', ' `'))}` \| .{{10,}} \|$", page, re.MULTILINE
+    )
+    for heading in ("## The margin", "## When to leave it", "## The same without the preset"):
+        assert f"\n{heading}\n" in page, heading
 
 
 def test_public_names_are_described():

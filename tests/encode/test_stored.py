@@ -192,9 +192,16 @@ def test_progress_adds_up_even_when_interrupted(store, make_encoder, sentences):
 
 
 def test_a_limit_of_tokens_limits_the_work():
-    work = stored._work(["a" * 10, "a" * 1000, ""], 20)
-    assert work.tolist() == [20.0, 110.0, 10.0]
-    assert stored._work(["a" * 1000], None).tolist() == [1010.0]
+    short, long, nothing = stored._work(["a" * 10, "a" * 1000, ""], 20, 1_000_000)
+    assert (short, long, nothing) == pytest.approx((20, 90, 10), rel=1e-4)
+    assert stored._work(["a" * 1000], None, 1_000_000).tolist() == [1010.0]
+
+
+def test_work_counts_what_a_script_costs_and_the_attention_of_long_texts():
+    plain, chinese = stored._work(["a" * 300, "中" * 100], None, 384)
+    assert plain == chinese
+    short, long = stored._work(["a" * 400, "a" * 4000], 8192, 384)
+    assert long / short == pytest.approx(10 * (1 + 1000 / 2304) / (1 + 100 / 2304), rel=0.03)
 
 
 def test_vectors_that_depend_on_their_neighbours_are_never_stored(store, make_encoder):

@@ -120,3 +120,15 @@ def test_nonsense_is_refused():
         upper_bounds(point, draws, 1)
     with pytest.raises(InputError, match="finite"):
         upper_bounds(np.array([0.1, np.nan]), draws, 100)
+
+
+def test_one_that_loses_everything_leaves_the_others_alone():
+    units = np.random.default_rng(0).random((300, 1)) < 0.9
+    scores = np.stack([np.ones(300), np.zeros(300), units[:, 0]]).astype(float)
+    weights = np.random.default_rng(1).multinomial(300, np.full(300, 1 / 300), 500) / 300
+    with np.errstate(all="raise"):
+        bounds = upper_bounds(scores.mean(axis=1), scores @ weights.T, 300)
+    assert np.all(np.isfinite(bounds))
+    assert bounds[1, 0] == pytest.approx(1.0)
+    alone = upper_bounds(scores[[0, 2]].mean(axis=1), scores[[0, 2]] @ weights.T, 300)
+    assert bounds[2, 0] == pytest.approx(alone[1, 0], abs=0.02)

@@ -11,6 +11,7 @@ from sizewise.decide.holdout import Holdout
 from sizewise.study.config import TaskRef, read_config
 from sizewise.study.ladder import LADDER
 from sizewise.study.space import Space
+from sizewise.study.study import Study
 
 WHOLE = """
 name = "support search"
@@ -61,7 +62,7 @@ def test_all_that_a_study_may_say(tmp_path):
 def test_all_that_it_need_not_say(tmp_path):
     found = read(tmp_path, 'candidates = "ladder"')
     assert (found.name, found.candidates, found.tasks) == ("STUDY", ("ladder",), ())
-    assert (found.margin, found.minimise, found.limits, found.threads) == (2.0, None, {}, None)
+    assert (found.margin, found.minimise, found.limits, found.threads) == (None, None, {}, None)
     assert not found.confirm
     assert read(tmp_path, '[decide]\nconfirm = "held.txt"').confirm == Holdout(file=tmp_path / "held.txt")
     assert read(tmp_path, b'\xef\xbb\xbfname = "saved by Notepad"').name == "saved by Notepad"
@@ -113,8 +114,49 @@ def test_what_it_may_not_say(tmp_path, text, message):
     assert str(error.value).startswith(f"{tmp_path / 'STUDY.toml'}: {message}")
 
 
+OUTSIDE = [
+    "..",
+    ".",
+    "",
+    "../x",
+    "a/b",
+    "/tmp/x",
+    "a\\\\b",
+    "C:",
+    "C:x",
+    "a/..",
+    "a\\nb",
+    "a\\u0000b",
+    "a\\u0085b",
+    "x/",
+]
+"""As a TOML string has them."""
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_name_that_leads_out_of_the_run_folder(tmp_path, name):
+    with pytest.raises(InputError) as error:
+        read(tmp_path, f'name = "{name}"\ncandidates = ["m"]')
+    message = str(error.value)
+    assert message.startswith(f"{tmp_path / 'STUDY.toml'}: name ")
+    assert "cannot name the run folder runs/NAME" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["support search", "v1..v2", "..x", "näme", "faq: b", "-x", ".hidden"])
+def test_a_name_that_is_one_folder(tmp_path, name):
+    assert read(tmp_path, f'name = "{name}"').name == name
+
+
+def test_a_study_from_python_keeps_to_its_run_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="cannot name the run folder"):
+        Study([], [], name="../outside").run()
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_such_file(tmp_path):
-    with pytest.raises(InputError, match=r"^there is no study file .*none.toml$"):
+    with pytest.raises(InputError, match=r"^there is no study file .*none.toml; check the path"):
         read_config(tmp_path / "none.toml")
     with pytest.raises(InputError, match=r"is a folder; give a STUDY.toml, or a task with --task"):
         read_config(tmp_path)

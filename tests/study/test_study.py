@@ -74,7 +74,7 @@ def test_run_json(run):
     assert found["confirmation"] is None
     assert found["documents"] == 70
     assert found["environment"]["threads"] == 1
-    assert found["terms"] == {"minimise": "p95_ms", "limits": {}, "margin": 2.0, "margins": {}}
+    assert found["terms"] == {"minimise": "p95_ms", "limits": {}, "margin": 2.0, "margins": {}, "preset": None}
     words = [one for one in found["truncation"] if one["model"] == "fake:words"]
     assert len(words) == len(KINDS)
     assert all(one["truncated_texts"] == 0 and one["texts"] > 0 for one in words)

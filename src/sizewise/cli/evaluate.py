@@ -47,7 +47,10 @@ def command(
         bench = Bench(opened, trust, options.progress(quiet))
         results = [result for one in tasks for result in scores(bench, one, candidates)]
     if not results:
-        raise InputError(f"none of the candidates applies to {', '.join(one.name for one in tasks)}")
+        raise InputError(
+            f"none of the candidates applies to {', '.join(one.name for one in tasks)}; bm25 ranks documents and does "
+            "nothing else, so give a model"
+        )
     if json is not None:
         options.write_results(json, results)
     if json is None or str(json) != "-":

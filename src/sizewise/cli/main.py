@@ -1,13 +1,34 @@
 """The `sizewise` command: its groups, and what happens to errors."""
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated
 
 import typer
 
-from sizewise.cli import cost, demo, evaluate, recommend, store, study, task
+from sizewise.cli import (
+    build,
+    compare,
+    cost,
+    demo,
+    evaluate,
+    export,
+    failure,
+    options,
+    presets,
+    recommend,
+    report,
+    store,
+    study,
+    task,
+    verify,
+)
 from sizewise.core.errors import SizewiseError
+from sizewise.core.text import printable
 
 INTERRUPTED = 130
 """The exit code by Ctrl-C, as shells have it."""
@@ -20,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (demo, study, evaluate, cost, recommend, task):
+for module in (demo, study, evaluate, cost, recommend, report, presets, compare, export, task, build, verify):
     app.command(module.NAME)(module.command)
 app.add_typer(store.app, name="store")
 
@@ -45,27 +66,49 @@ def main(
 def run() -> None:
     """Entry point. Errors are one sentence on standard error; SIZEWISE_DEBUG=1 adds the traceback."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    try:
-        # In standalone mode typer prints its errors itself, over several lines.
-        code = app(prog_name="sizewise", standalone_mode=False)
-    except typer.TyperException as error:
-        typer.echo(_usage(error), err=True)
-        sys.exit(error.exit_code)
-    except SizewiseError as error:
-        if os.environ.get("SIZEWISE_DEBUG"):
-            raise
-        typer.echo(f"sizewise: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except (OSError, MemoryError) as error:
-        if os.environ.get("SIZEWISE_DEBUG"):
-            raise
-        typer.echo(f"sizewise: {type(error).__name__}: {error}", err=True)
-        sys.exit(1)
+    with _interrupts() as seen:
+        try:
+            # In standalone mode typer prints its errors itself, over several lines.
+            code = app(prog_name="sizewise", standalone_mode=False)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except Exception as error:
+            # A library that is stopped while it loads may raise whatever it likes.
+            code = INTERRUPTED if seen else _failed(error)
     if code == INTERRUPTED:
-        typer.echo("sizewise: stopped; what was finished is kept, and the same command goes on from there", err=True)
+        options.say(f"sizewise: stopped; {failure.RESUMES}", err=True)
     sys.exit(code)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Within the block, Ctrl-C raises KeyboardInterrupt as ever, and the list that this yields remembers it."""
+    seen: list[int] = []
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, heard)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _failed(error: Exception) -> int:
+    """Say what is wrong; the exit code. What nobody foresaw, and everything when debugging, is raised again."""
+    if isinstance(error, typer.TyperException):
+        usage = _usage(error)
+        typer.echo(printable(usage), err=True) if usage.startswith("Usage:") else options.say(usage, err=True)
+        return error.exit_code
+    if os.environ.get("SIZEWISE_DEBUG") or not isinstance(error, SizewiseError | OSError | MemoryError):
+        raise error
+    words = str(error) if isinstance(error, SizewiseError) else failure.sentence(error)
+    options.say(f"sizewise: {words}", err=True)
+    return error.exit_code if isinstance(error, SizewiseError) else 1
 
 
 def _usage(error: typer.TyperException) -> str:
@@ -75,4 +118,4 @@ def _usage(error: typer.TyperException) -> str:
         return words
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "sizewise"
-    return f"sizewise: {words.rstrip('.')}; see {command} --help"
+    return f"sizewise: {' '.join(words.split()).rstrip('.')}; see {command} --help"

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sizewise.core.errors import InputError
+from sizewise.core.text import clipped, printable_json
 
 PIPED_WIDTH = 180
+MOST_MESSAGE = 2_000
+"""Characters of a message: some quote data."""
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sizewise.core.progress import Progress
+    from sizewise.decide.terms import Terms
     from sizewise.encode.encoder import Trust
 
 Tasks = Annotated[list[Path], typer.Option("--task", help="Folder of a task. Repeatable.")]
@@ -23,6 +27,15 @@ Margin = Annotated[
     float | None, typer.Option(help="Points (x100) that may be lost on each task that has no margin of its own.")
 ]
 Minimise = Annotated[str | None, typer.Option(help="The cost to minimise, as in p95_ms or monthly_cost.")]
+NoLimits = Annotated[bool, typer.Option("--no-limits", help="Lift the limits of the study or preset first.")]
+TaskMargins = Annotated[
+    list[str], typer.Option("--task-margin", help="TASK=POINTS: the margin on one task, as in stsb/en=0.5. Repeatable.")
+]
+NoText = Annotated[bool, typer.Option("--no-text", help="Leave your texts, labels and ids out of the report.")]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="Limits, margin and what to minimise for a kind of use, as in edge; see sizewise presets."),
+]
 
 
 def _writable(path: Path | None) -> Path | None:
@@ -30,7 +43,7 @@ def _writable(path: Path | None) -> Path | None:
     if path is not None and str(path) != "-" and (path.is_dir() or not path.parent.is_dir()):
         raise InputError(
             f"--json {path} cannot be written: {'it' if path.is_dir() else path.parent} is "
-            f"{'a folder' if path.is_dir() else 'no folder'}"
+            f"{'a folder' if path.is_dir() else 'no folder'}; name a file in a folder that is there"
         )
     return path
 
@@ -68,6 +81,22 @@ def parse_limits(texts: Sequence[str]) -> dict[str, float]:
     return limits
 
 
+def say_replaced(preset: str, before: "Terms") -> None:
+    """On standard error: a preset given on the command line stands in for terms that were there before.
+
+    Raises InputError for a preset that there is not.
+    """
+    from sizewise.decide.presets import aim, limits_in_words, preset_of
+
+    own = ", ".join((*limits_in_words(before.limits), f"margin {before.margin:g}", aim(before.minimise)))
+    say(f"preset {preset_of(preset).name} replaces the terms of the study ({own})", err=True)
+
+
+def say(message: str, *, err: bool = False) -> None:
+    """One plain line. What data say in it cannot act on the terminal, and both ends of a long one are kept."""
+    typer.echo(clipped(message, MOST_MESSAGE), err=err)
+
+
 def trust(remote_code: Sequence[str], pickled: Sequence[str]) -> "Trust":
     """What the user allowed by name."""
     from sizewise.encode.encoder import Trust
@@ -76,11 +105,11 @@ def trust(remote_code: Sequence[str], pickled: Sequence[str]) -> "Trust":
 
 
 def console(to: str = "stdout") -> "Console":
-    """A console on standard output or standard error."""
-    from rich.console import Console
+    """A console on standard output or standard error. What data say cannot act on the terminal."""
+    from sizewise.report.console import SafeConsole
 
     # Candidates hold brackets, which are no markup, and folders may hold colons, which are no emoji.
-    found = Console(stderr=to == "stderr", soft_wrap=False, markup=False, emoji=False)
+    found = SafeConsole(stderr=to == "stderr", soft_wrap=False, markup=False, emoji=False)
     if not found.is_terminal and "COLUMNS" not in os.environ:
         found.width = PIPED_WIDTH  # nobody's window: tables need not be cut
     return found
@@ -106,9 +135,9 @@ def write_document(path: Path, document: dict[str, Any]) -> None:
     from sizewise.store.files import to_json, write_json
 
     if str(path) == "-":
-        typer.echo(to_json(document).decode(), nl=False)
+        typer.echo(printable_json(to_json(document).decode()), nl=False)
         return
     try:
         write_json(path, document)
     except OSError as error:
-        raise InputError(f"--json {path} cannot be written ({error.strerror})") from None
+        raise InputError(f"--json {path} cannot be written ({error.strerror}); name another file") from None

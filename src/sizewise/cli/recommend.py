@@ -6,31 +6,40 @@ from typing import Annotated
 import typer
 
 from sizewise.cli import options
+from sizewise.cli.again import decided
 
 NAME = "recommend"
 
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
+    preset: options.Preset = None,
     limit: options.Limits = [],  # noqa: B006 - typer copies defaults
-    no_limits: Annotated[bool, typer.Option("--no-limits", help="Lift the limits of the study first.")] = False,
+    no_limits: options.NoLimits = False,
     margin: options.Margin = None,
+    task_margin: options.TaskMargins = [],  # noqa: B006
     minimise: options.Minimise = None,
     price_per_hour: options.PricePerHour = None,
     queries_per_month: options.QueriesPerMonth = None,
     json: options.JsonFile = None,
 ) -> None:
-    """Decide again under other limits, margins, prices or costs. Reads the run's matrices; runs no model."""
-    from sizewise.report.terminal import show_recommendation
-    from sizewise.study.run import Run
+    """Decide again under other limits, margins, prices or costs. Reads the run's matrices; runs no model.
 
-    loaded = Run.load(run)
-    prices = {"price_per_hour": price_per_hour, "queries_per_month": queries_per_month}
-    changed = {name: value for name, value in prices.items() if value is not None}
-    if changed:
-        loaded = loaded.repriced(**changed)
-    limits: dict[str, float | None] = dict.fromkeys(loaded.terms.limits) if no_limits else {}
-    found = loaded.recommend(minimise=minimise, margin=margin, **(limits | options.parse_limits(limit)))
+    A preset replaces the limits, margin and figure to minimise of the study; other options come before the preset's.
+    """
+    from sizewise.report.terminal import show_recommendation
+
+    _, found = decided(
+        run,
+        preset=preset,
+        limit=limit,
+        no_limits=no_limits,
+        margin=margin,
+        task_margin=task_margin,
+        minimise=minimise,
+        price_per_hour=price_per_hour,
+        queries_per_month=queries_per_month,
+    )
     if json is not None:
         options.write_document(json, found.to_json())
         if str(json) == "-":

@@ -45,9 +45,14 @@ def show(store: options.Store = None, json: options.JsonFile = None) -> None:
 def prune(
     unused_days: Annotated[float, typer.Option(min=0, help="Keep what was used within so many days (0: delete all).")],
     store: options.Store = None,
+    json: options.JsonFile = None,
 ) -> None:
     """Delete vectors and records that were not used lately. Refused while a study runs."""
     from sizewise.store.store import Store
 
     opened = Store(store)
-    typer.echo(f"freed {opened.prune(unused_days) / 1e6:,.1f} MB in {opened.root}")
+    freed = opened.prune(unused_days)
+    if json is not None:
+        options.write_document(json, {"schema": 1, "store": str(opened.root), "freed_bytes": freed})
+    if json is None or str(json) != "-":
+        options.say(f"freed {freed / 1e6:,.1f} MB in {opened.root}")

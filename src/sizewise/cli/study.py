@@ -26,6 +26,7 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its predicted time, do nothing.")
     ] = False,
+    preset: options.Preset = None,
     limit: options.Limits = [],  # noqa: B006
     margin: options.Margin = None,
     minimise: options.Minimise = None,
@@ -35,6 +36,7 @@ def command(
     store: options.Store = None,
     trust_remote_code: options.RemoteCode = [],  # noqa: B006
     allow_pickle: options.Pickles = [],  # noqa: B006
+    no_text: options.NoText = False,
     quiet: options.Quiet = False,
     json: options.JsonFile = None,
 ) -> None:
@@ -52,6 +54,10 @@ def command(
     if is_file and task:
         raise InputError("give a study file or --task with candidates, not both")
     study = Study.from_config(read_config(Path(what[0]))) if is_file else Study(tasks=task, candidates=what)
+    if preset is not None:
+        if is_file:
+            options.say_replaced(preset, study.terms)
+        study = replace(study, preset=preset, limits={}, margin=None, minimise=None)
     own = study.trust
     prices = {"price_per_hour": price_per_hour, "queries_per_month": queries_per_month}
     changed: dict[str, Any] = {name: value for name, value in prices.items() if value is not None}
@@ -67,18 +73,19 @@ def command(
         progress=options.progress(quiet),
     )
     if dry_run:
-        show_plan(study)
+        show_plan(study, json)
     else:
-        show(study.run(out), quiet=quiet, json=json)
+        show(study.run(out), text=not no_text, quiet=quiet, json=json)
 
 
-def show(run: "Run", *, quiet: bool = False, json: Path | None = None) -> None:
-    """The run on the terminal, its picture in its folder."""
-    from sizewise.report.files import write_picture
+def show(run: "Run", *, text: bool = True, quiet: bool = False, json: Path | None = None) -> None:
+    """The run on the terminal, its picture and its report in its folder."""
+    from sizewise.report.files import write_picture, write_report
     from sizewise.report.terminal import show_recommendation, show_run
 
     found = run.recommend()
-    picture = write_picture(run.folder, found)
+    write_picture(run.folder, found)
+    report = write_report(run.folder, run, found, text=text)
     if json is not None:
         options.write_document(json, found.to_json())
         if str(json) == "-":
@@ -89,24 +96,33 @@ def show(run: "Run", *, quiet: bool = False, json: Path | None = None) -> None:
     else:
         show_run(console, run.evidence, found, run.about)
     console.print(
-        f"Everything is in {run.folder}; the frontier is drawn in {picture}.", highlight=False, soft_wrap=True
+        f"Everything is in {run.folder}. Open {report} in a browser to see the trade-off and to decide again.",
+        highlight=False,
+        soft_wrap=True,
     )
     console.print(
-        f"Decide again under other limits: sizewise recommend {run.folder} --limit p95_ms=20",
+        f"The same in a terminal: sizewise recommend {run.folder} --limit p95_ms=20",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def show_plan(study: "Study") -> None:
+def show_plan(study: "Study", json: Path | None = None) -> None:
     """What would be done, and about how long it would take."""
+    from dataclasses import asdict
+
     from sizewise.study.forecast import forecast
 
     outline = study.plan()
+    lines = list(forecast(study, outline))
+    if json is not None:
+        options.write_document(json, {"schema": 1, **asdict(outline), "forecast": lines})
+        if str(json) == "-":
+            return
     console = options.console()
     console.print(f"{len(outline.tasks)} tasks: {', '.join(outline.tasks)}", highlight=False)
     console.print(f"{len(outline.candidates)} candidates:", highlight=False)
     for candidate in outline.candidates:
         console.print(f"  {candidate}", highlight=False, soft_wrap=True)
-    for line in forecast(study, outline):
+    for line in lines:
         console.print(line, highlight=False, soft_wrap=True)

@@ -113,7 +113,8 @@ def _embed(reader: _Reader) -> Embed:
     name = quoted or reader.need(_BARE, "a model name, a folder or bm25")
     if name == "bm25" and quoted is None:
         raise InputError(
-            f"candidate {reader.text!r}: bm25 has no vectors, so it takes no prompts, precision or transforms"
+            f"candidate {reader.text!r}: bm25 has no vectors, so it takes no prompts, precision or transforms; "
+            "write bm25 alone"
         )
     if reader.text.startswith("(", reader.at):
         raise InputError(f"candidate {reader.text!r}: there is no pipeline {name}(...); write an encoder or bm25")
@@ -123,7 +124,7 @@ def _embed(reader: _Reader) -> Embed:
     rescore = 0
     while reader.skip("+"):
         if rescore:
-            raise InputError(f"candidate {reader.text!r}: rescore comes last")
+            raise InputError(f"candidate {reader.text!r}: rescore comes last; put it at the end")
         step = _step(reader)
         if step.name != "rescore":
             steps.append(step)
@@ -144,7 +145,9 @@ def _string(reader: _Reader) -> str | None:
     try:
         return cast("str", json.loads(literal))
     except ValueError as error:
-        raise InputError(f"candidate {reader.text!r}: {literal} is not a JSON string ({error})") from None
+        raise InputError(
+            f"candidate {reader.text!r}: {literal} is not a JSON string ({error}); escape it as JSON does"
+        ) from None
 
 
 def _prompts(reader: _Reader) -> tuple[tuple[Role, str], ...]:
@@ -152,7 +155,9 @@ def _prompts(reader: _Reader) -> tuple[tuple[Role, str], ...]:
     while True:
         role = reader.need(_WORD, "query, document or text")
         if role not in get_args(Role):
-            raise InputError(f"candidate {reader.text!r}: a prompt is for query, document or text, not {role!r}")
+            raise InputError(
+                f"candidate {reader.text!r}: a prompt is for query, document or text, not {role!r}; write one of them"
+            )
         if not reader.skip("="):
             raise reader.error("'='")
         prompt = _string(reader)

@@ -6,7 +6,9 @@ from typing import Protocol
 class Bar(Protocol):
     """One piece of long work with a known amount."""
 
-    def advance(self, amount: float) -> None: ...
+    def advance(self, amount: float) -> None:
+        """So much more is done. Zero says that what came before was preparation, whose time tells nothing."""
+        ...
 
     def close(self) -> None: ...
 

@@ -45,7 +45,10 @@ class Registry:
             try:
                 return point.load()
             except (ImportError, AttributeError) as error:
-                raise RunError(f"{self.kind} {name!r} ({point.value}) cannot be loaded: {error}") from error
+                raise RunError(
+                    f"{self.kind} {name!r} ({point.value}) cannot be loaded: {error}; install the package that brings "
+                    "it again, or remove it"
+                ) from error
         close = get_close_matches(name, self.names(), n=1)
         hint = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(self.names())}"
         raise InputError(f"unknown {self.kind} {name!r}{hint}")

@@ -39,6 +39,7 @@ BUSY = 0.15
 """Share of the processors taken by others from which a run says so."""
 MEMORY_SHARE = 0.6
 """Of the free memory, at most, for processes that are alive together."""
+LEAVE_OUT = "mend that, or leave the candidate out"
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 
@@ -213,10 +214,10 @@ class Worker:
         except BrokenPipeError:
             line = b""
         if not line:
-            raise RunError(f"measuring {self.subject}: the process ended ({self._last_words()})")
+            raise RunError(f"measuring {self.subject}: the process ended ({self._last_words()}); {LEAVE_OUT}")
         answer: dict[str, Any] = orjson.loads(line)
         if "error" in answer:
-            raise RunError(f"measuring {self.subject}: {answer['error']}")
+            raise RunError(f"measuring {self.subject}: {answer['error']}; {LEAVE_OUT}")
         return answer
 
     def _last_words(self) -> str:

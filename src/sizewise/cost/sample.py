@@ -53,7 +53,7 @@ def sample(tasks: Sequence[Task]) -> Sample:
         singles += _draw(asked.texts, -(-SINGLES // len(tasks)))
         bulk += _draw(stored.texts, -(-BULK // len(tasks)))
     if not singles or not bulk:
-        raise InputError("cost is measured on the tasks' texts, and there are none")
+        raise InputError("cost is measured on the tasks' texts, and there are none; give a task with texts")
     order = np.random.default_rng(1)
     searched = any(task.needs == "rankings" for task in tasks)
     return Sample(

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.errors import InputError
+from sizewise.core.text import printable
+from sizewise.data.case import MOST_ANSWERED, Label, LabelledCase
 from sizewise.data.fingerprint import fingerprint
 from sizewise.data.formats import find_table
 from sizewise.data.kinds import described, has_columns, recording, required_table
 from sizewise.data.labelled import LABELLED_FIELDS, Labelled, read_labelled
 from sizewise.data.probe import PROTOCOLS
-from sizewise.data.settings import Settings
-from sizewise.data.task import Need, Raw, Task, TextSet
+from sizewise.data.settings import MOST_NAME, Settings
+from sizewise.data.task import Need, Raw, Task, TextSet, rectangle
 from sizewise.data.units import OPTIONAL_FIELDS
 from sizewise.stats.statistics import Mean, Statistic
 
@@ -94,6 +96,16 @@ class Classification(Task):
         right: npt.NDArray[np.float32] = (raw["predictions"] == self.test_codes[:, None]).astype(np.float32)
         return right
 
+    def case(self, at: int, raw: Raw, reference: Raw | None = None) -> LabelledCase:
+        """The text, its label, and the labels predicted for it."""
+        right = self.test_codes[at]
+        codes, times = np.unique(raw["predictions"][at], return_counts=True)
+        answered = [
+            Label(self.labels[codes[i]], float(times[i] / times.sum()), bool(codes[i] == right))
+            for i in np.argsort(-times, kind="stable")[:MOST_ANSWERED]
+        ]
+        return LabelledCase((self.test[at],), self.labels[right], tuple(answered))
+
     def columns(self, raw: Raw) -> Mapping[str, Any]:
         import pyarrow as pa
 
@@ -101,6 +113,14 @@ class Classification(Task):
         ends = np.arange(len(codes) + 1, dtype=np.int32) * codes.shape[1]
         names = pa.array(self.labels, pa.string()).take(pa.array(codes.ravel()))
         return {"labels": pa.ListArray.from_arrays(ends, names)}
+
+    def raw_of(self, columns: Mapping[str, Any]) -> Raw:
+        """`predictions` as `records` makes them."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        names = pa.array(self.labels, pa.string())
+        return {"predictions": rectangle(columns["labels"], lambda found: np.asarray(pc.index_in(found, names)))}
 
 
 def _notes(train: Labelled, test: Labelled) -> list[str]:
@@ -110,6 +130,6 @@ def _notes(train: Labelled, test: Labelled) -> list[str]:
         notes.append(f"{shared} of {len(test.texts)} test texts are also training texts")
     known = set(train.labels)
     if lost := [label for label in test.labels if label not in known]:
-        names = ", ".join(sorted(set(lost))[:5])
+        names = ", ".join(printable(label, MOST_NAME) for label in sorted(set(lost))[:5])
         notes.append(f"{len(lost)} test texts have a label without training texts and count as wrong: {names}")
     return notes

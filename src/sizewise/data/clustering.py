@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.errors import InputError
+from sizewise.data.case import MOST_ANSWERED, Label, LabelledCase
+from sizewise.data.fares import among_their_own, label_counts
 from sizewise.data.fingerprint import fingerprint
 from sizewise.data.kinds import described, has_columns, recording, required_table
 from sizewise.data.labelled import LABELLED_FIELDS, read_labelled
@@ -28,6 +30,7 @@ class Clustering(Task):
     kind: ClassVar[str] = "clustering"
     needs: ClassVar[Need] = "vectors"
     files: ClassVar[str] = "clusters.jsonl (text, label)"
+    fares_by: ClassVar[str] = "share of seeds in which the text's label is the commonest in its cluster"
 
     texts: Sequence[str] = field(repr=False)
     label_codes: npt.NDArray[np.int64] = field(repr=False)
@@ -86,6 +89,24 @@ class Clustering(Task):
     def unit_values(self, raw: Raw, reference: Raw | None = None) -> None:
         """None: the V-measure is no mean over texts."""
         return
+
+    def fares(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:
+        """Share of the seeds in which a text's label is the commonest in its cluster, float64 [texts]."""
+        return among_their_own(raw["clusters"], self.label_codes)
+
+    def case(self, at: int, raw: Raw, reference: Raw | None = None) -> LabelledCase:
+        """The text, its label, and the commonest labels of the clusters that it fell into."""
+        seeds = raw["clusters"].shape[1]
+        times = np.zeros(len(self.labels))
+        for seed in range(seeds):
+            counts = label_counts(raw["clusters"][:, seed], self.label_codes)[raw["clusters"][at, seed]]
+            times += counts == counts.max()
+        answered = [
+            Label(self.labels[code], float(times[code] / seeds), bool(code == self.label_codes[at]))
+            for code in np.argsort(-times, kind="stable")[:MOST_ANSWERED]
+            if times[code]
+        ]
+        return LabelledCase((self.texts[at],), self.labels[self.label_codes[at]], tuple(answered))
 
     def columns(self, raw: Raw) -> Mapping[str, Any]:
         import pyarrow as pa

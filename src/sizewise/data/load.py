@@ -23,6 +23,8 @@ def load_task(path: str | Path, *, protocol: str | None = None, name: str | None
     if not folder.is_dir():
         what = "is a file; give the folder that holds it" if folder.exists() else "is no folder; check the path"
         raise InputError(f"{folder} {what}")
+    if any("\ud800" <= character <= "\udfff" for character in str(folder)):
+        raise InputError(f"{folder}: the name of the folder is not UTF-8, so results cannot name it; rename it")
     settings = read_settings(folder, task_name(folder))
     settings = replace(settings, name=name or settings.name, protocol=protocol or settings.protocol)
     task: Task = _kind(folder, settings).load(folder, settings)

@@ -38,6 +38,13 @@ class Qrels:
         at = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
         return np.where((self.keys[at] == wanted) & (ids >= 0), self.grades[at], np.float32(0))
 
+    def documents_of(self, query: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Positions int64 of the judged documents of the query in row `query`, and their grades float32, the best
+        first; those that the corpus lacks are not among them."""
+        start, stop = np.searchsorted(self.keys, (query * self.documents, (query + 1) * self.documents))
+        order = np.argsort(-self.grades[start:stop], kind="stable")
+        return self.keys[start:stop][order] - query * self.documents, self.grades[start:stop][order]
+
 
 def find_qrels(folder: Path, split: str) -> Path | None:
     """The judgements of `split` in any format, or None."""

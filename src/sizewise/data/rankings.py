@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.errors import InputError
+from sizewise.data.case import MOST_ANSWERED, Passage, RankedCase
 from sizewise.data.settings import FILE, Settings
-from sizewise.data.task import DEPTH, Need, Raw, Task, TextSet
+from sizewise.data.task import DEPTH, Need, Raw, Task, TextSet, ranked
 from sizewise.stats.statistics import Mean, Statistic
 
 
@@ -54,6 +55,35 @@ class Rankings(Task):
     def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:
         raise NotImplementedError
 
+    def case(self, at: int, raw: Raw, reference: Raw | None = None) -> RankedCase:
+        """The query, what was expected for it, and the candidate's first documents."""
+        wanted, more = self.expected(at, reference)
+        found = self.results(raw, at)
+        ranks = {place: (rank, score) for rank, (place, score) in enumerate(found, 1)}
+        return RankedCase(
+            (self.queries[at],),
+            tuple(self._passage(at, place, ranks.get(place), reference) for place in wanted),
+            more,
+            tuple(self._passage(at, place, ranks[place], reference) for place, _ in found[:MOST_ANSWERED]),
+        )
+
+    def results(self, raw: Raw, at: int) -> list[tuple[int, float]]:
+        """Positions and scores of the documents ranked for the query at `at`, the best first."""
+        return ranked(raw, at)
+
+    def expected(self, at: int, reference: Raw | None) -> tuple[Sequence[int], int]:
+        """Positions of at most MOST_EXPECTED documents that ought to come first, and how many more ought to."""
+        raise NotImplementedError
+
+    def judged(self, at: int, place: int, reference: Raw | None) -> tuple[float | None, bool | None]:
+        """Grade of the document at `place` for the query at `at`, and whether it is relevant, where it is known."""
+        raise NotImplementedError
+
+    def _passage(self, at: int, place: int, found: tuple[int, float] | None, reference: Raw | None) -> Passage:
+        rank, score = found or (None, None)
+        grade, relevant = self.judged(at, place, reference)
+        return Passage(self.document_ids[place], self.documents[place], rank, score, grade, relevant)
+
     def columns(self, raw: Raw) -> Mapping[str, Any]:
         import pyarrow as pa
 
@@ -65,6 +95,21 @@ class Rankings(Task):
             "scores": pa.ListArray.from_arrays(ends, pa.array(raw["scores"][found])),
         }
 
+    def raw_of(self, columns: Mapping[str, Any]) -> Raw:
+        """`ids` and `scores` as `records` makes them, as wide as the longest ranking kept."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        lists = columns["ids"]
+        lengths = np.asarray(pc.list_value_length(lists), np.int64)
+        row = np.repeat(np.arange(len(lengths)), lengths)
+        column = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        shape = len(lengths), int(lengths.max(initial=0))
+        ids, scores = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
+        ids[row, column] = pc.index_in(lists.flatten(), value_set=pa.array(self.document_ids, pa.string()))
+        scores[row, column] = columns["scores"].flatten()
+        return {"ids": ids, "scores": scores}
+
 
 def metric_depth(settings: Settings, measure: str) -> tuple[str, int]:
     """The metric `measure@k` that `settings` ask for (k is 10 by default) and its k.
@@ -74,5 +119,8 @@ def metric_depth(settings: Settings, measure: str) -> tuple[str, int]:
     metric = settings.metric or f"{measure}@10"
     match = re.fullmatch(rf"{measure}@([1-9][0-9]*)", metric, re.ASCII)
     if match is None or int(match[1]) > DEPTH:
-        raise InputError(f"{FILE} of {settings.name}: metric {metric!r} is not {measure}@k with k from 1 to {DEPTH}")
+        raise InputError(
+            f"{FILE} of {settings.name}: metric {metric!r} is not {measure}@k with k from 1 to {DEPTH}; "
+            f"write {measure}@10, or leave it out"
+        )
     return metric, int(match[1])

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.errors import InputError
+from sizewise.data.case import MOST_EXPECTED
 from sizewise.data.corpus import Documents, read_documents, read_queries
 from sizewise.data.fingerprint import fingerprint
 from sizewise.data.formats import find_table
@@ -15,7 +16,7 @@ from sizewise.data.kinds import described, recording
 from sizewise.data.qrels import Qrels, read_qrels
 from sizewise.data.rankings import Rankings, metric_depth
 from sizewise.data.settings import Settings
-from sizewise.data.task import Raw, Units
+from sizewise.data.task import Raw, Units, ranked
 from sizewise.data.units import OPTIONAL_FIELDS
 from sizewise.stats.metrics import ndcg
 
@@ -69,6 +70,19 @@ class Retrieval(Rankings):
     def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:
         """nDCG@k of each query, float64 [queries]."""
         return ndcg(self.qrels.of(raw["ids"][:, : self.depth]), self.qrels.judged, self.depth)
+
+    def expected(self, at: int, reference: Raw | None) -> tuple[list[int], int]:
+        """The relevant documents, the highest grades first."""
+        places, grades = self.qrels.documents_of(at)
+        relevant = places[grades > 0].tolist()
+        return relevant[:MOST_EXPECTED], len(relevant[MOST_EXPECTED:])
+
+    def judged(self, at: int, place: int, reference: Raw | None) -> tuple[float | None, bool]:
+        """The grade, None where nobody judged: then the document counts as not relevant."""
+        places, grades = self.qrels.documents_of(at)
+        here = np.flatnonzero(places == place)
+        grade = float(grades[here[0]]) if len(here) else None
+        return grade, grade is not None and grade > 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,18 +143,36 @@ class Fidelity(Rankings):
         found nothing. Raises InputError without a reference."""
         if reference is None:
             raise InputError(f"{self.name}: fidelity needs a reference; name a candidate as `reference` in task.toml")
-        wanted, got = self._first(reference["ids"]), self._first(raw["ids"])
+        wanted, got = self._first(reference["ids"], self.sources), self._first(raw["ids"], self.sources)
         found = ((wanted[:, :, None] == got[:, None, :]).any(axis=2) & (wanted >= 0)).sum(axis=1)
         total = (wanted >= 0).sum(axis=1)
         share: npt.NDArray[np.float64] = np.divide(found, total, out=np.ones(len(total)), where=total > 0)
         return share
 
-    def _first(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """The first k of each ranking [queries, k], without the document that is the query."""
-        if self.sources is None:
+    def expected(self, at: int, reference: Raw | None) -> tuple[list[int], int]:
+        """The reference's first results; none where it is not known."""
+        first = [] if reference is None else self._of_reference(at, reference)
+        return first[:MOST_EXPECTED], len(first[MOST_EXPECTED:])
+
+    def judged(self, at: int, place: int, reference: Raw | None) -> tuple[None, bool | None]:
+        """No grade; whether the document is among the reference's first k, None where the reference is not known."""
+        return None, None if reference is None else place in self._of_reference(at, reference)
+
+    def results(self, raw: Raw, at: int) -> list[tuple[int, float]]:
+        """As ranked, without the document that is the query."""
+        own = None if self.sources is None else self.sources[at]
+        return [one for one in ranked(raw, at) if one[0] != own]
+
+    def _of_reference(self, at: int, reference: Raw) -> list[int]:
+        sources = None if self.sources is None else self.sources[at : at + 1]
+        return [place for place in self._first(reference["ids"][at : at + 1], sources)[0].tolist() if place >= 0]
+
+    def _first(self, ids: npt.NDArray[np.int32], sources: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int32]:
+        """The first k of each ranking [queries, k], without the document `sources` [queries] that is the query."""
+        if sources is None:
             return ids[:, : self.depth]
         ids = ids[:, : self.depth + 1]
-        own = ids == self.sources[:, None]
+        own = ids == sources[:, None]
         others_first = np.argsort(own, axis=1, kind="stable")
         ids = np.take_along_axis(np.where(own, np.int32(-1), ids), others_first, axis=1)
         return ids[:, : self.depth]

@@ -31,6 +31,8 @@ FILE = "task.toml"
 
 _TEXTS = ("kind", "name", "metric", "split", "protocol", "reference", "origin", "group", "slice")
 _TABLES = ("prompts", "fields")
+MOST_NAME = 200
+"""Characters of a task's name, which stands in tables and sentences."""
 KEYS = (*_TEXTS, "margin", *_TABLES)
 
 ORIGINS = {
@@ -78,7 +80,9 @@ class Settings:
     def one_metric(self, metric: str, kind: str) -> str:
         """`metric`, the only one of this kind. Raises InputError when another was asked for."""
         if self.metric not in (None, metric):
-            raise InputError(f"{FILE} of {self.name}: a {kind} task is scored by {metric!r}, not {self.metric!r}")
+            raise InputError(
+                f"{FILE} of {self.name}: a {kind} task is scored by {metric!r}, not {self.metric!r}; leave `metric` out"
+            )
         return metric
 
 
@@ -93,7 +97,7 @@ def read_settings(folder: Path, default_name: str) -> Settings:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start + 1} is not UTF-8; save the file as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: invalid TOML: {error}") from error
+        raise InputError(f"{path}: invalid TOML: {error}; correct it, or remove the file") from error
     return _checked(_Toml(path, content), table, default_name)
 
 
@@ -120,6 +124,8 @@ def _checked(toml: _Toml, table: Mapping[str, Any], default_name: str) -> Settin
     for role in table.get("prompts", {}):
         if role not in ROLES:
             raise toml.error(role, f"unknown role {role!r} in prompts; known are {', '.join(ROLES)}")
+    if len(table.get("name", "")) > MOST_NAME:
+        raise toml.error("name", f"'name' is {len(table['name']):,} characters long; give at most {MOST_NAME}")
     given = {key: table[key] for key in _TEXTS if key in table and key not in ("group", "slice")}
     return Settings(
         **{"name": default_name, **given},

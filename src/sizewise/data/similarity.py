@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.errors import InputError
+from sizewise.data.case import ScoredCase
+from sizewise.data.fares import in_place, level
 from sizewise.data.fields import number, text
 from sizewise.data.fingerprint import fingerprint
 from sizewise.data.formats import find_table, rows
@@ -28,6 +30,7 @@ class Similarity(Task):
     kind: ClassVar[str] = "similarity"
     needs: ClassVar[Need] = "pairs"
     files: ClassVar[str] = "test.csv (sentence1, sentence2, score)"
+    fares_by: ClassVar[str] = "nearness of the pair's rank by cosine to its rank by gold score"
 
     first: Sequence[str] = field(repr=False)
     second: Sequence[str] = field(repr=False)
@@ -87,6 +90,14 @@ class Similarity(Task):
     def unit_values(self, raw: Raw, reference: Raw | None = None) -> None:
         """None: a correlation is no mean over pairs."""
         return
+
+    def fares(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:
+        """1 less the distance from the rank of a pair's cosine to that of its gold score (see `in_place`)."""
+        return in_place(raw["scores"], self.gold)
+
+    def case(self, at: int, raw: Raw, reference: Raw | None = None) -> ScoredCase:
+        """Both sentences, the gold score and the cosine."""
+        return ScoredCase((self.first[at], self.second[at]), level(self.gold, at), level(raw["scores"], at))
 
     def columns(self, raw: Raw) -> Mapping[str, Any]:
         import pyarrow as pa

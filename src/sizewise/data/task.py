@@ -6,7 +6,7 @@ scores, intervals and comparisons are derived from records later, for all candid
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.candidate import Role
+from sizewise.data.case import MOST_ANSWERED, Case, Passage, RankedCase, ScoredCase
+from sizewise.data.fares import level
 from sizewise.data.settings import Settings
 from sizewise.stats.statistics import Statistic
 
@@ -72,6 +74,8 @@ class Task(ABC):
     """False where the score is agreement with a reference candidate, not quality."""
     files: ClassVar[str] = ""
     """What a folder of this kind holds, for messages: 'test.csv: sentence1,sentence2,score'."""
+    fares_by: ClassVar[str] = ""
+    """What `fares` counts, in words, where it is not the metric of each unit."""
 
     name: str
     path: str
@@ -130,6 +134,32 @@ class Task(ABC):
     def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64] | None:
         """The main metric (in [0, 1]) of each unit, where the metric is a mean over units; else None."""
 
+    def fares(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64] | None:
+        """How well each unit fares, float64 [units] in [0, 1], to find what breaks; it decides nothing.
+
+        `unit_values` where there are any (runs keep those); a kind whose metric is no mean over units says what comes
+        near it, or None.
+        """
+        return self.unit_values(raw, reference)
+
+    def case(self, at: int, raw: Raw, reference: Raw | None = None) -> Case:
+        """The unit at position `at` as a reader looks at it, with what the candidate of `raw` answered.
+
+        By default what is known of every task that needs the same: texts and scores, or ranked documents, without what
+        was expected. `raw` holds as much as `raw_of` finds in a run.
+        """
+        texts = {part.name: part.texts for part in self.text_sets()}
+        names = {"pairs": ("first", "second"), "rankings": ("queries",), "vectors": ()}[self.needs]
+        own = tuple(texts[name][at] for name in names)
+        if self.needs == "pairs" and "scores" in raw:
+            return ScoredCase(own, None, level(raw["scores"], at))
+        if self.needs == "rankings" and "ids" in raw:
+            first = enumerate(ranked(raw, at)[:MOST_ANSWERED], 1)
+            documents = texts["documents"]
+            found = (Passage(str(to), documents[to], rank, score, None, None) for rank, (to, score) in first)
+            return RankedCase(own, (), 0, tuple(found))
+        return Case(own)
+
     def also(self, raw: Raw) -> Mapping[str, float]:
         """Further scores worth telling, in [0, 1], by name; none of them decides anything."""
         return {}
@@ -140,3 +170,27 @@ class Task(ABC):
 
         Any of `ids` list<string>, `scores` list<float>, `score` double, `labels` list<string>, `clusters` list<int32>.
         """
+
+    def raw_of(self, columns: Mapping[str, Any]) -> Raw:
+        """The inverse of `columns`: a raw record from Arrow arrays (those that are not null), as far as they hold it.
+
+        By default what `score` and `clusters` hold: `scores` float64 [units], `clusters` int32 [units, seeds].
+        """
+        raw: Raw = {}
+        if "score" in columns:
+            raw["scores"] = np.asarray(columns["score"], np.float64)
+        if "clusters" in columns:
+            raw["clusters"] = rectangle(columns["clusters"], np.asarray)
+        return raw
+
+
+def ranked(raw: Raw, at: int) -> list[tuple[int, float]]:
+    """Positions and scores of the documents ranked for the query at `at`, the best first."""
+    found = raw["ids"][at] >= 0
+    return list(zip(raw["ids"][at][found].tolist(), raw["scores"][at][found].tolist(), strict=True))
+
+
+def rectangle(lists: Any, of_values: Callable[[Any], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Arrow lists [n] of one length as an array [n, length], `of_values` making an array of the values in them."""
+    values = of_values(lists.flatten())
+    return values.reshape(len(lists), -1) if len(values) else values.reshape(len(lists), 0)

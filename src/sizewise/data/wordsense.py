@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.errors import InputError
+from sizewise.data.case import ScoredCase
+from sizewise.data.fares import in_place, level
 from sizewise.data.fields import boolean, name, text
 from sizewise.data.fingerprint import fingerprint
 from sizewise.data.formats import find_table, rows
@@ -40,6 +42,7 @@ class WordSense(Task):
     kind: ClassVar[str] = "wordsense"
     needs: ClassVar[Need] = "pairs"
     files: ClassVar[str] = "test.jsonl and perhaps train.jsonl (word, sentence1, sentence2, label)"
+    fares_by: ClassVar[str] = "nearness of the pair's rank by cosine to the ranks of pairs of its label"
 
     pairs: SensePairs = field(repr=False)
     training: SensePairs | None = field(default=None, repr=False)
@@ -116,6 +119,16 @@ class WordSense(Task):
     def also(self, raw: Raw) -> Mapping[str, float]:
         found = self.accuracy(raw)
         return {} if found is None else {"accuracy at the trained threshold": found}
+
+    def fares(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:
+        """1 for a pair on the right side of all pairs, less by how far its cosine's rank is on the wrong one."""
+        return in_place(raw["scores"], self.pairs.same.astype(np.float64))
+
+    def case(self, at: int, raw: Raw, reference: Raw | None = None) -> ScoredCase:
+        """Both sentences, the word, whether it has one sense (1) or two (0), and the cosine."""
+        texts = self.pairs.first[at], self.pairs.second[at]
+        expected = level(self.pairs.same.astype(np.float64), at)
+        return ScoredCase(texts, expected, level(raw["scores"], at), self.pairs.words[at])
 
     def columns(self, raw: Raw) -> Mapping[str, Any]:
         import pyarrow as pa

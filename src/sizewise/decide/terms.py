@@ -24,6 +24,8 @@ class Terms:
     margin: float = DEFAULT_MARGIN
     margins: Mapping[str, float] = field(default_factory=dict)
     """By task name, before the task's own and the common one."""
+    preset: str | None = None
+    """The preset that these terms began with (see `presets`); a name only, the figures are those above."""
 
     def __post_init__(self) -> None:
         for name in (self.minimise, *self.limits):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import floor
 
 from sizewise.cost.figures import MORE_IS_BETTER
+from sizewise.decide.presets import explained
 from sizewise.decide.recommend import OnTask
 from sizewise.decide.recommendation import Recommendation
 from sizewise.decide.terms import written
@@ -38,8 +39,8 @@ MOST_NAMES = 5
 def sentences(found: Recommendation) -> list[str]:
     """The recommendation, one sentence or two to an entry."""
     if found.candidate is None:
-        return [*_none(found), *_changes(found)]
-    what = (_answer, _gives_up, _saves, _alike, _left_out, _changes)
+        return [*_none(found), *_changes(found), *_preset(found)]
+    what = (_answer, _gives_up, _saves, _alike, _left_out, _changes, _preset)
     return [sentence for part in what for sentence in part(found)]
 
 
@@ -178,3 +179,9 @@ def _changes(found: Recommendation) -> Iterator[str]:
     for one in found.sensitivity:
         answer = f"{one.candidate} ({one.verdict})" if one.candidate else "no candidate at all"
         yield f"With {one.change}, the answer would be {answer}."
+
+
+def _preset(found: Recommendation) -> Iterator[str]:
+    """The preset that the terms began with, and what was changed."""
+    if sentence := explained(found.terms):
+        yield sentence

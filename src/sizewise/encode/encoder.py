@@ -4,12 +4,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.candidate import Model, Role
+from sizewise.core.errors import InputError
 from sizewise.store.files import digest
 
 Similarity = Literal["cosine", "dot"]
@@ -112,3 +114,25 @@ class Encoder(ABC):
         """What the store files vectors under: sha256 over the identity, the prompt, and the role where it matters."""
         about = {"encoder": dict(self.identity), "prompt": prompt}
         return digest(about | {"role": role} if self.depends_on_role else about)
+
+    def check_export(self) -> None:
+        """Raises InputError when `export` cannot be done. Must not load weights."""
+        raise InputError(
+            f"{self.model.name} cannot be put into a bundle: {type(self).__name__} has no way to be written to a "
+            "folder; build a candidate whose model is a folder or a name, or give that class check_export, export and "
+            "restore"
+        )
+
+    def export(self, folder: Path, prompts: Mapping[Role, str]) -> Mapping[str, Any]:
+        """Write to `folder` (empty) what `restore` needs to give the same vectors to the last bit, and no pickle.
+
+        `prompts` are those that it is served with, for other libraries that read the folder. Returns what `restore`
+        must be told, as JSON.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def restore(cls, folder: Path, model: Model, about: Mapping[str, Any], trust: Trust | None = None) -> Self:
+        """The encoder that `export` wrote to `folder`. `model` is the one that it was made for, `about` what `export`
+        returned."""
+        raise NotImplementedError

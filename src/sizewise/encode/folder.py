@@ -23,6 +23,14 @@ _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _KEPT = (".json", ".txt", ".model", ".safetensors")
 _EXPORTS = ("onnx", "openvino")
 """Folders with copies of the weights for other runtimes: nothing here loads them."""
+BUNDLE_FILES = (
+    "sizewise.json",
+    "transforms.safetensors",
+    "canary.json",
+    "canary.safetensors",
+    "certificate.json",
+)
+"""What a bundle holds beside its model: no encoder reads it."""
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _STORED_NAMES: Mapping[Role, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
@@ -39,7 +47,7 @@ def locate(name: str, trust: Trust) -> "ModelFolder":
     elif name in (DEFAULT_MODEL, f"sentence-transformers/{DEFAULT_MODEL}"):
         folder = _embedded()
     elif name.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(name):
-        raise InputError(f"there is no model folder {name}")
+        raise InputError(f"there is no model folder {name}; check the path")
     else:
         folder = ModelFolder(name, _from_hub(name, pickled=name in trust.pickled))
     folder.check(trust)
@@ -52,6 +60,8 @@ class ModelFolder:
 
     name: str
     path: Path
+    first: int | None = None
+    """Only so many of its modules belong to the model: in a bundle, transforms come behind them."""
 
     @cached_property
     def files(self) -> list[Path]:
@@ -81,7 +91,7 @@ class ModelFolder:
     @cached_property
     def modules(self) -> list[dict[str, Any]]:
         """modules.json of a sentence-transformers model; empty for a plain transformers model."""
-        return cast("list[dict[str, Any]]", self.json("modules.json") or [])
+        return self._every_module[: self.first]
 
     @property
     def routes(self) -> bool:
@@ -130,18 +140,37 @@ class ModelFolder:
     def check(self, trust: Trust) -> None:
         """Raises InputError for weights that must be unpickled and for code in the folder, unless trusted by name."""
         if not any((self.path / file).is_file() for file in ("config.json", "modules.json")):
-            raise InputError(f"{self.path} is no model folder: it holds neither config.json nor modules.json")
-        pickle = next((file for file in self.files if file.suffix in _PICKLES), None)
-        if pickle and self.name not in trust.pickled:
+            raise InputError(
+                f"{self.path} is no model folder: it holds neither config.json nor modules.json; give the folder that "
+                "a model was saved to"
+            )
+        if (pickle := self.pickle) and self.name not in trust.pickled:
             raise InputError(
                 f"{self.name}: {pickle} is a pickle, which can run any code when loaded; "
                 f"convert it to safetensors, or allow this model by name: --allow-pickle '{self.name}'"
             )
-        if self.name not in trust.remote_code and (what := self._own_code()):
+        if self.name not in trust.remote_code and (what := self.own_code):
             raise InputError(
                 f"{self.name}: {what} is code from the model folder; "
                 f"if you trust it, allow this model by name: --trust-remote-code '{self.name}'"
             )
+
+    @property
+    def pickle(self) -> Path | None:
+        """The first file that weights would have to be unpickled from; None where there is none."""
+        return next((file for file in self.files if file.suffix in _PICKLES), None)
+
+    @property
+    def own_code(self) -> str | None:
+        """What in the folder names code of its own, in words; None where nothing does."""
+        for module in self.modules:
+            if not str(module.get("type", "")).startswith("sentence_transformers."):
+                return f"module {module.get('type')}"
+        for file in self.files:
+            settings = self.json(file.as_posix()) if file.name.endswith("config.json") else None
+            if isinstance(settings, dict) and settings.get("auto_map"):
+                return f"auto_map in {file}"
+        return None
 
     def json(self, file: str) -> Any:
         """The parsed file, or None when there is none. Raises InputError when it is no JSON."""
@@ -151,13 +180,21 @@ class ModelFolder:
         try:
             return orjson.loads(path.read_bytes())
         except orjson.JSONDecodeError as error:
-            raise InputError(f"{path}: {error}") from None
+            raise InputError(f"{path}: {error}; save or download the model again") from None
+
+    @cached_property
+    def _every_module(self) -> list[dict[str, Any]]:
+        return cast("list[dict[str, Any]]", self.json("modules.json") or [])
 
     @cached_property
     def _all_files(self) -> list[Path]:
-        loaded = {str(module.get("path", "")).split("/")[0] for module in self.modules}
+        loaded, every = (
+            {str(module.get("path", "")).split("/")[0] for module in modules}
+            for modules in (self.modules, self._every_module)
+        )
+        foreign = {*_EXPORTS, *BUNDLE_FILES, *every} - loaded
         found = [file.relative_to(self.path) for file in self.path.rglob("*") if file.is_file()]
-        return sorted(file for file in found if file.parts[0] not in _EXPORTS or file.parts[0] in loaded)
+        return sorted(file for file in found if file.parts[0] not in foreign)
 
     def _is_needed_pickle(self, file: Path) -> bool:
         """Whether weights would have to be unpickled from `file`, no safe ones being beside it."""
@@ -167,16 +204,6 @@ class ModelFolder:
     @property
     def _settings(self) -> dict[str, Any]:
         return self.json("config_sentence_transformers.json") or {}
-
-    def _own_code(self) -> str | None:
-        for module in self.modules:
-            if not str(module.get("type", "")).startswith("sentence_transformers."):
-                return f"module {module.get('type')}"
-        for file in self.files:
-            settings = self.json(file.as_posix()) if file.name.endswith("config.json") else None
-            if isinstance(settings, dict) and settings.get("auto_map"):
-                return f"auto_map in {file}"
-        return None
 
 
 def file_sha256(path: Path) -> str:

@@ -1,5 +1,7 @@
 """From a model as data to its encoder: by scheme, else by runtime."""
 
+from typing import cast
+
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
 from sizewise.core.registry import ENCODERS, RUNTIMES
@@ -11,12 +13,17 @@ def resolve(model: Model, trust: Trust | None = None) -> Encoder:
 
     Raises InputError when there is no such model, scheme or runtime.
     """
+    return encoder_class(model)(model, trust)
+
+
+def encoder_class(model: Model) -> type[Encoder]:
+    """What runs `model`. Raises InputError when there is no such scheme or runtime."""
     found = scheme(model.name)
     if found is None:
-        return RUNTIMES.get(model.runtime)(model, trust)  # type: ignore[no-any-return]
+        return cast("type[Encoder]", RUNTIMES.get(model.runtime))
     if found[0] not in ENCODERS:
         raise InputError(
             f"unknown kind of encoder {found[0]!r} in {model.name!r}; there are: {', '.join(ENCODERS.names())} "
             "(a folder whose name holds ':' is written ./like:this)"
         )
-    return ENCODERS.get(found[0])(model, trust)  # type: ignore[no-any-return]
+    return cast("type[Encoder]", ENCODERS.get(found[0]))

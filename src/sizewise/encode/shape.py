@@ -29,7 +29,7 @@ class ShapeEncoder(Encoder):
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)
         if model.runtime != "torch":
-            raise InputError(f"{model.name} runs on torch only, not on {model.runtime}")
+            raise InputError(f"{model.name} runs on torch only, not on {model.runtime}; leave out /{model.runtime}")
         self.shape = parse_shape(self.argument)
 
     @property

@@ -17,6 +17,10 @@ SHARD_CHARACTERS = 100_000
 """Least work of a shard: a few seconds for a small model. What a kill can lose."""
 MOST_SHARDS = 128
 """Larger sets get larger shards."""
+BYTES_A_TOKEN = 4.0
+EACH = 10.0
+"""What a text takes beside its bytes: special tokens, a row of the result."""
+LEAST_HIDDEN = 256
 
 
 def stored_vectors(
@@ -27,7 +31,10 @@ def stored_vectors(
     Raises RunError when the encoder's vectors depend on their batch neighbours: such vectors are never stored.
     """
     if encoder.depends_on_batch:
-        raise RunError(f"{encoder.model.name}: its vectors depend on their batch neighbours and cannot be stored")
+        raise RunError(
+            f"{encoder.model.name}: its vectors depend on their batch neighbours and cannot be stored; give the "
+            "model at another precision or on another runtime"
+        )
     space = _space(store, encoder, role, prompt)
     keys = text_keys(texts)
     if len(space.missing(keys)):
@@ -55,13 +62,16 @@ def _fill(
     prompt: str,
     progress: Progress,
 ) -> None:
-    work = _work(texts, encoder.max_tokens)
+    work = _work(texts, encoder.max_tokens, encoder.dimensions)
     with space.writing() as waited:
         missing = space.missing(keys)
         if waited:
             progress.say(f"{space.label}: another process was encoding; {len(missing)} texts are left to do")
         bar = progress.bar(f"encode {space.label}", float(work[missing].sum()))
         try:
+            if len(missing):
+                encoder.load()
+                bar.advance(0.0)
             for shard in _shards(keys, missing, work):
                 space.add(keys[shard], encoder.encode([texts[at] for at in shard], role, prompt))
                 bar.advance(float(work[shard].sum()))
@@ -70,10 +80,20 @@ def _fill(
         space.refresh()
 
 
-def _work(texts: Sequence[str], max_tokens: int | None) -> npt.NDArray[np.float64]:
-    """About how long each text takes, in characters: what the limit cuts off costs nothing."""
-    lengths = np.array([len(text) for text in texts], dtype=np.float64)
-    return np.minimum(lengths, 5.0 * max_tokens) + 10.0 if max_tokens else lengths + 10.0
+def _work(texts: Sequence[str], max_tokens: int | None, dimensions: int) -> npt.NDArray[np.float64]:
+    """About how long each text takes, in bytes of a short one, float64 [n].
+
+    Bytes stand for tokens, in any script: of Chinese, a character has three and is a token. What the limit cuts off
+    costs nothing. In a text of n tokens, attention adds n / (6 hidden) to the work of each (4 n hidden operations to
+    24 hidden^2 a layer; see `Shape.flops_per_token`). Models without a limit are taken to be without attention.
+    """
+    sizes = np.array([len(text.encode("utf-8", "surrogatepass")) for text in texts], dtype=np.float64)
+    if max_tokens is None:
+        return sizes + EACH
+    sizes = np.minimum(sizes, BYTES_A_TOKEN * max_tokens) + EACH
+    # Vectors are as wide as the model, unless they were made narrower.
+    work: npt.NDArray[np.float64] = sizes * (1 + sizes / (BYTES_A_TOKEN * 6 * max(dimensions, LEAST_HIDDEN)))
+    return work
 
 
 def _shards(

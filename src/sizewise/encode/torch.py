@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError, RunError
+from sizewise.encode import export
 from sizewise.encode.encoder import Encoder, Similarity, Trust
-from sizewise.encode.folder import locate
+from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.numeric import instruction_set, versions
 from sizewise.encode.tokens import TokenCounter
 
@@ -107,6 +110,24 @@ class TorchEncoder(Encoder):
         )
         return vectors.float().cpu().numpy().astype(np.float32, copy=False)  # type: ignore[no-any-return]
 
+    def check_export(self) -> None:
+        export.check(self.folder)
+
+    def export(self, folder: Path, prompts: Mapping[Role, str]) -> Mapping[str, Any]:
+        if export.needs_saving(self.folder):
+            export.save(self._model, folder)
+        else:
+            export.copy(self.folder, folder)
+        export.set_precision(folder, self.model.precision)
+        export.set_prompts(folder, prompts)
+        return {"modules": len(ModelFolder(self.folder.name, folder).modules)}
+
+    @classmethod
+    def restore(cls, folder: Path, model: Model, about: Mapping[str, Any], trust: Trust | None = None) -> Self:
+        restored = cls(replace(model, name=str(folder.resolve()), prompts=()), trust)
+        restored.folder = replace(restored.folder, first=int(about["modules"]))
+        return restored
+
     @cached_property
     def _counter(self) -> TokenCounter | None:
         return TokenCounter.open(self.folder.path)
@@ -132,7 +153,13 @@ class TorchEncoder(Encoder):
                 },
             )
         except Exception as error:
-            raise RunError(f"{self.model.name} does not load from {self.folder.path}: {error}") from error
+            raise RunError(
+                f"{self.model.name} does not load from {self.folder.path}: {error}; check that the folder is whole, or "
+                "leave the candidate out"
+            ) from error
         if not isinstance(model, SentenceTransformer):
-            raise InputError(f"{self.model.name} is no embedding model")
+            raise InputError(f"{self.model.name} is no embedding model; give one that makes one vector of a text")
+        if self.folder.first is not None:
+            for name in [name for name, _ in model.named_children()][self.folder.first :]:
+                delattr(model, name)
         return model.eval()

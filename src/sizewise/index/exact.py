@@ -117,8 +117,11 @@ def top_keys(scores: Scores, ranks: npt.NDArray[np.int64], kept: int) -> npt.NDA
     if count <= kept:
         return padded(sortable(scores, ranks), NOTHING, kept)
     threshold = np.partition(scores, count - kept, axis=1)[:, count - kept]
-    rows, columns = np.nonzero(scores >= threshold[:, None])
-    keys = sortable(scores[rows, columns], ranks[columns])
+    reached = np.flatnonzero(scores >= threshold[:, None])  # in one dimension: three times as fast as in two
+    rows, columns = np.divmod(reached, count)
+    keys = sortable(scores.ravel()[reached], ranks[columns])
+    if len(keys) == kept * len(scores):  # no ties at any threshold
+        return keys.reshape(len(scores), kept)
     order = np.lexsort((-keys, rows))  # rows stay in place, each row's best come first
     place = np.arange(len(rows)) - np.searchsorted(rows, np.arange(len(scores)))[rows]
     return keys[order][place < kept].reshape(len(scores), kept)

@@ -15,11 +15,14 @@ from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.resolve import resolve
 from sizewise.encode.stored import stored_vectors
 from sizewise.store.store import Store
-from sizewise.transform.chain import Chain, needs_fit
+from sizewise.transform.chain import Chain, Known, needs_fit
 from sizewise.transform.transform import Vectors
 
 FIT_TEXTS = 5_000
 """Texts that transforms are fitted on, at most: a fixed random sample of the task's corpus or training texts."""
+
+
+FEW = 2
 
 
 @dataclass
@@ -30,6 +33,12 @@ class Bench:
     trust: Trust = field(default_factory=Trust)
     progress: Progress = field(default_factory=Silent)
     _encoders: dict[Model, Encoder] = field(default_factory=dict)
+    _fitted: dict[tuple[Model, str], Known] = field(default_factory=dict)
+    """Transforms by model and task: many candidates begin with the same one."""
+    _rows: dict[tuple[Model, str, str, str], Rows] = field(default_factory=dict)
+    """Stored vectors by model, task, text set and prompt: looking thousands of texts up takes a while."""
+    _samples: dict[tuple[Model, str], Vectors] = field(default_factory=dict)
+    """Vectors to fit on, the last FEW."""
 
     def encoder(self, model: Model) -> Encoder:
         """The encoder of `model`. Raises InputError when there is none."""
@@ -44,15 +53,25 @@ class Bench:
 
     def vectors(self, model: Model, task: Task, texts: TextSet) -> Rows:
         """The vectors of one of the task's text sets, encoded where the store does not have them."""
-        encoder = self.encoder(model)
-        prompt = encoder.prompt(texts.role, task.prompts)
-        return stored_vectors(self.store, encoder, texts.texts, texts.role, prompt, self.progress)
+        key = (model, task.fingerprint, texts.name, self.encoder(model).prompt(texts.role, task.prompts))
+        if key not in self._rows:
+            self._rows[key] = self._stored(model, task, texts)
+        return self._rows[key]
 
     def fit_vectors(self, model: Model, task: Task) -> Vectors:
         """Vectors float32 [n, d] that the task's transforms are fitted on; empty when the task has no text for it."""
-        found = [self.vectors(model, task, part) for part in fit_sample(task)]
-        blocks = [rows.block(0, len(rows)) for rows in found]
-        return np.concatenate(blocks) if blocks else np.empty((0, self.encoder(model).dimensions), dtype=np.float32)
+        key = (model, task.fingerprint)
+        found = self._samples.get(key)
+        if found is None:
+            blocks = [
+                rows.block(0, len(rows)) for rows in (self._stored(model, task, part) for part in fit_sample(task))
+            ]
+            none = np.empty((0, self.encoder(model).dimensions), dtype=np.float32)
+            found = np.concatenate([none, *blocks])
+            for oldest in list(self._samples)[: -(FEW - 1)]:
+                self._samples.pop(oldest, None)
+            self._samples[key] = found
+        return found
 
     def chain(self, candidate: Embed, task: Task) -> Chain:
         """The candidate's transforms, fitted for the task.
@@ -65,9 +84,15 @@ class Bench:
         empty = np.empty((0, encoder.dimensions), dtype=np.float32)
         sample = self.fit_vectors(candidate.model, task) if fitted else empty
         try:
-            return Chain.fit(candidate.steps, sample, cosine=encoder.similarity == "cosine")
+            known = self._fitted.setdefault((candidate.model, task.fingerprint), {})
+            return Chain.fit(candidate.steps, sample, cosine=encoder.similarity == "cosine", known=known)
         except InputError as error:
             raise InputError(f"{candidate} on {task.name}: {error}") from None
+
+    def _stored(self, model: Model, task: Task, texts: TextSet) -> Rows:
+        encoder = self.encoder(model)
+        prompt = encoder.prompt(texts.role, task.prompts)
+        return stored_vectors(self.store, encoder, texts.texts, texts.role, prompt, self.progress)
 
 
 def check_fit(candidate: Embed, task: Task) -> None:

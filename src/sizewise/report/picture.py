@@ -1,12 +1,14 @@
-"""The plain picture of the frontier: quality against cost, drawn by Vega-Lite without a browser."""
+"""The plain picture of the frontier: quality against cost, drawn without a browser."""
 
 from typing import Any
 
 from sizewise.decide.recommendation import Recommendation
-from sizewise.decide.words import UNITS
+from sizewise.report.chart import frontier_chart, version
+
+DRAWN = ("recommended", "frontier", "dominated")
 
 
-def frontier_chart(found: Recommendation) -> dict[str, Any]:
+def picture(found: Recommendation) -> dict[str, Any]:
     """The Vega-Lite specification: every candidate with its interval, the frontier joined, the choice marked."""
     # Only the rungs of the ladder are named: frontier points whose costs are alike would cover each other's names.
     named = {found.candidate, *(name for step in found.marginal for name in (step.start, step.to))}
@@ -18,33 +20,14 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
             "high": point.high,
             "cost": point.cost,
             "state": _state(found, point.candidate, point.on_frontier),
+            "onFrontier": point.on_frontier,
             "label": point.candidate if point.candidate in named else "",
         }
         for point in found.frontier
     ]
     costs = [point.cost for point in found.frontier]
-    log = bool(costs) and min(costs) > 0 and max(costs) > 3 * min(costs)
-    cost = {
-        "field": "cost",
-        "type": "quantitative",
-        "scale": {"type": "log" if log else "linear", "zero": False, "nice": False, "padding": 30},
-        "title": f"{found.terms.minimise.replace('_', ' ')} ({UNITS[found.terms.minimise]})",
-    }
-    quality = {
-        "field": "quality",
-        "type": "quantitative",
-        "scale": {"zero": False},
-        "title": f"mean {'agreement with the reference' if found.fidelity_only else 'score'} over tasks (x100)",
-    }
-    colour = {
-        "field": "state",
-        "type": "nominal",
-        "title": None,
-        "scale": {"domain": ["recommended", "frontier", "dominated"], "range": ["#c2410c", "#1d4ed8", "#94a3b8"]},
-        "legend": {"orient": "bottom"},
-    }
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+    chart = frontier_chart(found.terms.minimise, costs, {}, fidelity_only=found.fidelity_only, states=DRAWN)
+    return chart | {
         "title": {
             "text": "Quality against cost",
             "subtitle": "bars: 95% intervals; line: no other is both cheaper and better",
@@ -53,31 +36,6 @@ def frontier_chart(found: Recommendation) -> dict[str, Any]:
         "height": 420,
         "background": "white",
         "data": {"values": rows},
-        "layer": [
-            {
-                "transform": [{"filter": "datum.state != 'dominated'"}],
-                "mark": {"type": "line", "color": "#1d4ed8", "opacity": 0.4, "interpolate": "step-after"},
-                "encoding": {"x": cost, "y": quality, "order": {"field": "cost"}},
-            },
-            {
-                "mark": {"type": "rule", "opacity": 0.35},
-                "encoding": {
-                    "x": cost,
-                    "y": {"field": "low", "type": "quantitative"},
-                    "y2": {"field": "high"},
-                    "color": colour,
-                },
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 70},
-                "encoding": {"x": cost, "y": quality, "color": colour},
-            },
-            {
-                "transform": [{"filter": "datum.label != ''"}],
-                "mark": {"type": "text", "align": "left", "dx": 7, "dy": -7, "fontSize": 9, "limit": 0},
-                "encoding": {"x": cost, "y": quality, "text": {"field": "label"}},
-            },
-        ],
     }
 
 
@@ -85,7 +43,7 @@ def frontier_svg(found: Recommendation) -> str:
     """The picture as SVG."""
     import vl_convert
 
-    return str(vl_convert.vegalite_to_svg(frontier_chart(found)))
+    return str(vl_convert.vegalite_to_svg(picture(found), vl_version=version()))
 
 
 def _state(found: Recommendation, candidate: str, on_frontier: bool) -> str:

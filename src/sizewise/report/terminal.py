@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from sizewise.core.text import printable
 from sizewise.cost.figures import Figures
 from sizewise.decide.evidence import Evidence
 from sizewise.decide.recommendation import Recommendation
@@ -18,6 +19,8 @@ from sizewise.decide.words import UNITS, sentences
 
 MOST_ROWS = 24
 """Candidates in the table; the run folder has all of them."""
+MOST_NAME = 80
+"""Characters of a slice's name."""
 SHORT = {
     "p50_ms": "p50 ms",
     "p95_ms": "p95 ms",
@@ -170,7 +173,7 @@ def _slices(evidence: Evidence, found: Recommendation, about: Mapping[str, Any])
             else "-"
             for at in rows
         ]
-        table.add_row(part["task"], part["name"], f"{part['units']:,}", *scores)
+        table.add_row(part["task"], printable(part["name"], MOST_NAME), f"{part['units']:,}", *scores)
     yield table
 
 

@@ -92,7 +92,7 @@ def _together(losses: Float32, reach: float, unseen: Float32, n_groups: int) -> 
     share = np.divide(seen_spread, spread, out=np.zeros_like(spread), where=spread > NO_SPREAD)
     lopsided = np.maximum(seen_skewness * share**3, 0).astype(np.float64) * (reach > 1)
     losses -= mean
-    losses /= spread
+    losses /= np.maximum(spread, NO_SPREAD)  # none where every unit loses all that it can
     skewness = np.clip(skewness, *SKEWNESS_RANGE)
     critical = float(np.quantile(_to_normal(losses, skewness).max(axis=0), CONFIDENCE))
     # A critical value never needs to be above Bonferroni's; the bootstrap's own is noisy there for many candidates.

@@ -145,9 +145,15 @@ class Space:
         Raises RunError for values that are not finite, and where there is not one vector for each text.
         """
         if vectors.ndim != 2 or len(vectors) != len(keys):
-            raise RunError(f"{self.label} returned an array of shape {vectors.shape} for {len(keys)} texts")
+            raise RunError(
+                f"{self.label} returned an array of shape {vectors.shape} for {len(keys)} texts; an encoder must "
+                "return one vector for each"
+            )
         if not np.isfinite(vectors).all():
-            raise RunError(f"{self.label} returned vectors that are not finite; they are not kept")
+            raise RunError(
+                f"{self.label} returned vectors that are not finite; they are not kept: use it at float32, or leave it "
+                "out"
+            )
         name = uuid.uuid4().hex
         with atomic(self.path / f"{name}.npy") as file:
             np.save(file, np.ascontiguousarray(vectors, dtype=np.float32), allow_pickle=False)

@@ -12,8 +12,9 @@ from sizewise.core.errors import InputError
 from sizewise.cost.figures import COSTS
 from sizewise.cost.price import Prices
 from sizewise.decide.holdout import Holdout
-from sizewise.decide.terms import DEFAULT_MARGIN
+from sizewise.decide.presets import preset_of
 from sizewise.encode.encoder import Trust
+from sizewise.study.run import RunFolder
 from sizewise.study.space import Space
 
 
@@ -36,8 +37,9 @@ class StudyConfig:
     candidates: tuple[str, ...]
     space: Space = field(default_factory=Space)
     limits: Mapping[str, float] = field(default_factory=dict)
-    margin: float = DEFAULT_MARGIN
+    margin: float | None = None
     minimise: str | None = None
+    preset: str | None = None
     confirm: Holdout = field(default_factory=Holdout)
     prices: Prices = field(default_factory=Prices)
     trust: Trust = field(default_factory=Trust)
@@ -49,13 +51,13 @@ def read_config(path: Path) -> StudyConfig:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise InputError(f"there is no study file {path}") from None
+        raise InputError(f"there is no study file {path}; check the path, or give a task with --task") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; give a STUDY.toml, or a task with --task") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.start})") from None
+        raise InputError(f"{path}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{path}: {error}; correct it") from None
     return _Reader(path).config(found)
 
 
@@ -66,14 +68,14 @@ class _Reader:
     def config(self, found: Mapping[str, Any]) -> StudyConfig:
         known = ("name", "tasks", "candidates", "space", "limits", "decide", "prices", "trust", "threads")
         self.keys("", found, known)
-        decide = self.table(found, "decide", ("margin", "minimise", "confirm"))
+        decide = self.table(found, "decide", ("preset", "margin", "minimise", "confirm"))
         space = self.table(found, "space", tuple(one.name for one in fields(Space)))
         prices = self.table(found, "prices", tuple(one.name for one in fields(Prices)))
         trust = self.table(found, "trust", tuple(one.name for one in fields(Trust)))
         limits = self.table(found, "limits", COSTS)
         candidates = found.get("candidates", ())
         return StudyConfig(
-            name=self.typed(found, "name", str, self.path.stem),
+            name=self.name(found),
             tasks=tuple(self.task(one) for one in self.listed(found, "tasks")),
             candidates=(candidates,) if isinstance(candidates, str) else self.strings(found, "candidates"),
             space=Space(
@@ -82,8 +84,9 @@ class _Reader:
                 self.strings(space, "space.vectors"),
             ),
             limits={name: self.number(limits, f"limits.{name}", 0.0) for name in limits},
-            margin=self.margin(decide, "decide.margin", DEFAULT_MARGIN),
+            margin=self.margin(decide, "decide.margin", 0.0) if "margin" in decide else None,
             minimise=self.minimise(decide),
+            preset=self.preset(decide),
             confirm=self.holdout(decide),
             prices=self.prices(prices),
             trust=Trust(
@@ -91,6 +94,15 @@ class _Reader:
             ),
             threads=self.threads(found),
         )
+
+    def name(self, found: Mapping[str, Any]) -> str:
+        """A folder is called by it, so it may not lead out of the one it is made in."""
+        name: str = self.typed(found, "name", str, self.path.stem)
+        try:
+            RunFolder.named(name)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from None
+        return name
 
     def task(self, found: Any) -> TaskRef:
         if isinstance(found, str):
@@ -109,7 +121,7 @@ class _Reader:
     def table(self, found: Mapping[str, Any], key: str, known: Sequence[str]) -> Mapping[str, Any]:
         table = found.get(key, {})
         if not isinstance(table, dict):
-            raise self.error(key, "must be a table")
+            raise self.error(key, f"must be a table: write its keys below a line [{key}]")
         self.keys(key, table, known)
         return table
 
@@ -145,6 +157,15 @@ class _Reader:
             hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(COSTS)}"
             raise self.error("decide.minimise", f"is no cost: {value!r}; {hint}")
         return value
+
+    def preset(self, decide: Mapping[str, Any]) -> str | None:
+        name: str | None = self.typed(decide, "decide.preset", str, None)
+        if name is not None:
+            try:
+                preset_of(name)
+            except InputError as error:
+                raise InputError(f"{self.path}: decide.preset: {error}") from None
+        return name
 
     def prices(self, found: Mapping[str, Any]) -> Prices:
         given = {key: self.number(found, f"prices.{key}", 0.0) for key in found}

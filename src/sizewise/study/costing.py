@@ -87,6 +87,12 @@ def composed(
     return result
 
 
+def searches(path: Path) -> Mapping[str, Mapping[str, float]]:
+    """What `composed` timed and kept: by candidate, what its index adds to its encoder."""
+    found: Mapping[str, Mapping[str, float]] = orjson.loads(path.read_bytes())["searches"]
+    return found
+
+
 def finalists(
     evidence: Evidence, terms: Terms, tasks: Sequence[Task], plan: Plan, path: Path, prices: Prices, progress: Progress
 ) -> Evidence:

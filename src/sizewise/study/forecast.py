@@ -1,20 +1,21 @@
 """How long a study will take: from a pilot of each encoder on its own texts."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sizewise.core.grammar import parse
 from sizewise.cost.sample import sample
 from sizewise.data.load import load_task
-from sizewise.data.task import Task
+from sizewise.data.task import Need, Task
+from sizewise.study.space import BASELINE
 
 if TYPE_CHECKING:
     from sizewise.study.study import Outline, Study
 
 PILOT_TEXTS = 48
-SECONDS_A_RECORD = 0.3
-"""A derived candidate on a task, about; classification heads take longer."""
+SECONDS_A_RECORD: Mapping[Need, float] = {"pairs": 0.1, "rankings": 0.3, "vectors": 2.5}
+"""A derived candidate on a task, about; classification heads and clusterings are fitted."""
 SECONDS_AN_ENCODER = 25.0
 """Measuring one encoder's cost."""
 
@@ -45,11 +46,11 @@ def forecast(study: "Study", outline: "Outline") -> Iterator[str]:
         total += seconds
         yield f"{name}: {missing:,} texts to encode ({there:,} in the store), about {duration(seconds)}"
     records = len(outline.tasks) * len(outline.candidates)
-    total += records * SECONDS_A_RECORD
-    encoders = len({name.partition("+")[0] for name in outline.candidates})
+    total += len(outline.candidates) * sum(SECONDS_A_RECORD[task.needs] for task in tasks)
+    encoders = len({name.partition("+")[0] for name in outline.candidates} - {str(BASELINE)})
     total += encoders * SECONDS_AN_ENCODER
     yield f"{records:,} candidate-tasks to score, {encoders} encoders to measure"
-    yield f"in all about {duration(total)}; classification heads come on top"
+    yield f"in all about {duration(total)}"
 
 
 def duration(seconds: float) -> str:

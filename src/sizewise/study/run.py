@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from sizewise.cost.figures import Figures
 from sizewise.cost.price import Prices, priced
 from sizewise.data.task import Raw, Task
 from sizewise.decide.evidence import Evidence
+from sizewise.decide.presets import preset_terms
 from sizewise.decide.recommendation import Recommendation, decide
 from sizewise.decide.terms import Terms
 from sizewise.store.files import atomic, write_json
@@ -49,6 +50,17 @@ class RunFolder:
     """Where a run lives."""
 
     path: Path
+
+    @classmethod
+    def named(cls, name: str) -> "RunFolder":
+        """`runs/NAME`. Raises InputError for a name that is not that of one folder: names come from study files, and
+        a study file cannot make the program write outside its run folder."""
+        windows = PureWindowsPath(name)  # its rules take in those of other systems
+        if name == ".." or windows.drive or windows.parts != (name,) or not name.isprintable():
+            raise InputError(
+                f"name {name!r} cannot name the run folder runs/NAME; leave out / and \\, control characters and '..'"
+            )
+        return cls(Path("runs") / name)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -91,7 +103,10 @@ class Run:
         except (OSError, orjson.JSONDecodeError) as error:
             raise InputError(f"{path / 'run.json'} cannot be read ({error}); run the study again") from None
         if about.get("schema") != SCHEMA:
-            raise InputError(f"{path / 'run.json'} has schema {about.get('schema')}, and this version reads {SCHEMA}")
+            raise InputError(
+                f"{path / 'run.json'} has schema {about.get('schema')}, and this version reads {SCHEMA}; run the study "
+                "again"
+            )
         try:
             evidence = Evidence.load(about["evidence"], path / "matrices.npz")
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -125,7 +140,8 @@ class Run:
     def recommend(self, **changed: Any) -> Recommendation:
         """Decide under the run's terms with changes: `minimise`, `margin`, `margins`, or any limit (`p95_ms=20`).
 
-        A limit of None lifts it. Raises InputError for a name that is no cost.
+        A limit of None lifts it. A `preset` stands in for the run's own terms; other changes come on top of it.
+        Raises InputError for a name that is no cost, or no preset.
         """
         return decide(self.evidence, changed_terms(self.terms, changed))
 
@@ -144,12 +160,14 @@ class Run:
         evidence = replace(
             self.evidence, figures=again(self.evidence.figures), end_to_end=again(self.evidence.end_to_end)
         )
-        return Run(self.folder, evidence, self.terms, {**self.about, "prices": asdict(prices)})
+        return Run(self.folder, evidence, self.terms, {**self.about, "prices": asdict(prices), "repriced": changed})
 
 
 def changed_terms(terms: Terms, changed: Mapping[str, Any]) -> Terms:
-    """`terms` with changes by name; what is no field of `Terms` is a limit."""
-    own = ("minimise", "margin", "margins")
+    """`terms`, or those of a `preset` in their place, with changes by name; what is no field of `Terms` is a limit."""
+    if changed.get("preset") is not None:
+        terms = preset_terms(changed["preset"])
+    own = ("preset", "minimise", "margin", "margins")
     known = {name: changed[name] for name in own if changed.get(name) is not None}
     limits = {**terms.limits, **{name: limit for name, limit in changed.items() if name not in own}}
     return replace(terms, limits={name: limit for name, limit in limits.items() if limit is not None}, **known)

@@ -20,6 +20,7 @@ from sizewise.data.load import load_task
 from sizewise.data.task import Raw, Task
 from sizewise.decide.evidence import Compared, Evidence, TaskFacts, compare
 from sizewise.decide.holdout import Holdout, Positions
+from sizewise.decide.presets import preset_terms
 from sizewise.decide.slices import Slice, slices
 from sizewise.decide.terms import DEFAULT_MARGIN, Terms
 from sizewise.encode.encoder import Trust
@@ -29,7 +30,8 @@ from sizewise.pipeline.bench import Bench, check_fit
 from sizewise.store.store import Store
 from sizewise.study.config import StudyConfig
 from sizewise.study.confirm import confirmed
-from sizewise.study.costing import baseline_task, composed, documents_of, finalists, measured
+from sizewise.study.costing import baseline_task, composed, documents_of, finalists, measured, searches
+from sizewise.study.forecast import SECONDS_A_RECORD
 from sizewise.study.run import Run, RunFolder
 from sizewise.study.source import source
 from sizewise.study.space import BASELINE, Space, distinct_models, expand
@@ -42,7 +44,8 @@ class Study:
     """Tasks and candidates, and the terms of the decision. `Study(tasks, candidates).run().recommend(p95_ms=20)`.
 
     `tasks` are folders or loaded tasks, `candidates` strings or candidates; the bm25 baseline is always added.
-    `minimise` is by default the monthly cost where there are prices, and else the 95th percentile of latency.
+    `minimise` is by default the monthly cost where there are prices, and else the 95th percentile of latency. What is
+    not given of `limits`, `margin` and `minimise` is that of the `preset`, where there is one.
     Raises InputError for anything that can be known to be wrong before work begins.
     """
 
@@ -51,8 +54,9 @@ class Study:
     name: str = "study"
     space: Space = field(default_factory=Space)
     limits: Mapping[str, float] = field(default_factory=dict)
-    margin: float = DEFAULT_MARGIN
+    margin: float | None = None
     minimise: str | None = None
+    preset: str | None = None
     confirm: Holdout = field(default_factory=Holdout)
     prices: Prices = field(default_factory=Prices)
     trust: Trust = field(default_factory=Trust)
@@ -75,6 +79,7 @@ class Study:
             limits=config.limits,
             margin=config.margin,
             minimise=config.minimise,
+            preset=config.preset,
             confirm=config.confirm,
             prices=config.prices,
             trust=config.trust,
@@ -84,9 +89,12 @@ class Study:
 
     @property
     def terms(self) -> Terms:
-        """Limits, margins and what to minimise."""
+        """Limits, margins and what to minimise: the study's own, else its preset's, else the defaults."""
+        if self.preset is not None:
+            return preset_terms(self.preset, self.limits, self.margin, self.minimise)
         default = "p95_ms" if self.prices.price_per_hour is None else "monthly_cost"
-        return Terms(self.minimise or default, dict(self.limits), self.margin)
+        margin = DEFAULT_MARGIN if self.margin is None else self.margin
+        return Terms(self.minimise or default, dict(self.limits), margin)
 
     def run(self, out: Path | str | None = None) -> Run:
         """Do whatever is not done yet and decide. The run folder is `out`, or runs/NAME.
@@ -95,7 +103,7 @@ class Study:
         store, finished cost measurements in the run folder.
         """
         terms = self.terms
-        folder = RunFolder(Path(out) if out is not None else Path("runs") / self.name)
+        folder = RunFolder(Path(out)) if out is not None else RunFolder.named(self.name)
         with folder.locked(), Store(self.store) as store:
             bench = Bench(store, self.trust, self.progress)
             work = Work.prepare(self, bench)
@@ -131,9 +139,11 @@ class Study:
                 "name": self.name,
                 "environment": environment(plan.threads),
                 "cost_texts": plan.sample.about,
+                "searches": searches(folder.path / "searches.json"),
                 "prices": asdict(self.prices),
                 "documents": documents_of(work.tasks),
                 "tasks": [asdict(source(task)) for task in work.tasks],
+                "held_out": held_out(work.tasks, splits),
                 "seconds": {phase: took for phase, took in clock.seconds.items() if phase in PHASES},
                 "score_seconds": {task.name: clock.seconds[f"score {task.name}"] for task in work.tasks},
                 "confirmation": confirmed(folder.path, evidence, terms, work.tasks, splits, raws, references),
@@ -256,15 +266,16 @@ class Work:
 
     def records(self, clock: Clock) -> dict[str, dict[Candidate, Raw]]:
         """Raw records by task name and candidate."""
-        bar = self.bench.progress.bar("score", float(len(self.tasks) * len(self.scored)))
+        weights = [SECONDS_A_RECORD[task.needs] for task in self.tasks]  # a head takes longer than a cosine
+        bar = self.bench.progress.bar("score", sum(weights) * len(self.scored))
         found: dict[str, dict[Candidate, Raw]] = {}
         try:
-            for task in self.tasks:
+            for task, weight in zip(self.tasks, weights, strict=True):
                 found[task.name] = {}
                 with clock(f"score {task.name}"):
                     for candidate, raw in evaluate(self.bench, task, self.scored, self.threads):
                         found[task.name][candidate] = raw
-                        bar.advance(1)
+                        bar.advance(weight)
         finally:
             bar.close()
         return found
@@ -333,6 +344,12 @@ def reference_record(bench: Bench, task: Task, candidates: Sequence[Candidate]) 
     reference = parse(named) if named else encoders[0]
     refuse_shape(reference)
     return record(bench, task, reference)
+
+
+def held_out(tasks: Sequence[Task], splits: Sequence[tuple[Positions, Positions]]) -> dict[str, list[str]]:
+    """By task, the ids of the units that no decision sees; tasks that hold none out are left out."""
+    split = zip(tasks, splits, strict=True)
+    return {task.name: [task.units.ids[at] for at in held] for task, (_, held) in split if len(held)}
 
 
 def facts(task: Task, kept: Positions) -> TaskFacts:

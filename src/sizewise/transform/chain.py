@@ -11,6 +11,9 @@ from sizewise.core.errors import InputError
 from sizewise.core.registry import TRANSFORMS
 from sizewise.transform.transform import Codes, Transform, Vectors
 
+Known = dict[tuple[Step, ...], Transform]
+"""Fitted transforms by the steps that lead to them."""
+
 
 def unit(vectors: Codes) -> Vectors:
     """Rows scaled to length one, float32; zero rows stay zero."""
@@ -49,19 +52,24 @@ class Chain:
     """Dimensions of the encoder's vectors."""
 
     @classmethod
-    def fit(cls, steps: Sequence[Step], vectors: Vectors, *, cosine: bool) -> Self:
+    def fit(cls, steps: Sequence[Step], vectors: Vectors, *, cosine: bool, known: Known | None = None) -> Self:
         """Fit each step on what the steps before it make of `vectors` float32 [n, d] (n may be 0 if none needs fit).
 
+        `known` holds what was fitted on the same vectors before, by the steps up to it, and takes in what is new.
         Raises InputError as `check_steps`, and when there is nothing or too little to fit on.
         """
         check_steps(steps, vectors.shape[1])
         fitted: list[Transform] = []
+        known = {} if known is None else known
         current = unit(vectors) if cosine else vectors
-        for step in steps:
+        for at, step in enumerate(steps):
             kind = TRANSFORMS.get(step.name)
             if kind.needs_fit and not len(current):
-                raise InputError(f"{step} needs text to be fitted on")
-            transform: Transform = kind.fit(current, step.value)
+                raise InputError(f"{step} needs text to be fitted on; give corpus or training text")
+            upto = tuple(steps[: at + 1])
+            if upto not in known:
+                known[upto] = kind.fit(current, step.value)
+            transform = known[upto]
             fitted.append(transform)
             if not transform.is_quantiser:
                 current = transform.apply(current)

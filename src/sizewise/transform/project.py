@@ -1,5 +1,6 @@
 """Fewer dimensions: truncation and principal components."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,7 +19,7 @@ class Projection(Transform):
         if value is None:
             raise InputError("needs the number of dimensions to keep, as in truncate=128")
         if not 1 <= value <= dimensions:
-            raise InputError(f"keeps {value} dimensions, and the vectors have {dimensions}")
+            raise InputError(f"keeps {value} dimensions, and the vectors have {dimensions}; keep 1 to {dimensions}")
         return value
 
 
@@ -39,6 +40,15 @@ class Truncate(Projection):
     def dimensions(self, incoming: int) -> int:
         return self.kept
 
+    @classmethod
+    def from_parameters(cls, value: int | None, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        if value is None:
+            raise InputError("needs the number of dimensions to keep, as in truncate=128")
+        return cls(value)
+
+    def linear(self, incoming: int) -> tuple[Vectors, Vectors | None]:
+        return np.eye(incoming, self.kept, dtype=np.float32), None
+
 
 @dataclass(frozen=True)
 class PCA(Projection):
@@ -58,7 +68,7 @@ class PCA(Projection):
     @classmethod
     def fit(cls, vectors: Vectors, value: int | None) -> Self:
         _, axes = principal_axes(vectors, value or vectors.shape[1])
-        return cls(axes.astype(np.float32))
+        return cls(np.ascontiguousarray(axes, dtype=np.float32))  # read back from a file, they multiply to the same bit
 
     def apply(self, vectors: Vectors) -> Vectors:
         return vectors @ self.axes
@@ -68,6 +78,9 @@ class PCA(Projection):
 
     def parameters(self) -> dict[str, npt.NDArray[Any]]:
         return {"axes": self.axes}
+
+    def linear(self, incoming: int) -> tuple[Vectors, Vectors | None]:
+        return self.axes, None
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,8 @@ class Whiten(PCA):
         variances, axes = principal_axes(vectors, value or vectors.shape[1])
         least = max(0.0, 1e-12 * variances[0]) or 1.0
         scale = 1.0 / np.sqrt(np.maximum(variances, least))
-        return cls((axes * scale).astype(np.float32), vectors.mean(axis=0, dtype=np.float64).astype(np.float32))
+        mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return cls(np.ascontiguousarray(axes * scale, dtype=np.float32), mean)
 
     def apply(self, vectors: Vectors) -> Vectors:
         centred: Vectors = vectors - self.mean
@@ -90,6 +104,10 @@ class Whiten(PCA):
 
     def parameters(self) -> dict[str, npt.NDArray[Any]]:
         return {"axes": self.axes, "mean": self.mean}
+
+    def linear(self, incoming: int) -> tuple[Vectors, Vectors | None]:
+        added = -(self.mean.astype(np.float64) @ self.axes.astype(np.float64))
+        return self.axes, added.astype(np.float32)
 
 
 def principal_axes(vectors: Vectors, kept: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -1,5 +1,6 @@
 """Smaller numbers: int8 and binary codes. Dot products of codes rank like scores of the vectors, roughly."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -36,6 +37,10 @@ class Int8(Transform):
 
     def parameters(self) -> dict[str, npt.NDArray[Any]]:
         return {"scale": np.array([self.scale], dtype=np.float32)}
+
+    @classmethod
+    def from_parameters(cls, value: int | None, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        return cls(float(arrays["scale"][0]))
 
 
 @dataclass(frozen=True)

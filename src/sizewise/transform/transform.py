@@ -1,6 +1,7 @@
 """What a transform is: vectors -> vectors, fitted on corpus or training vectors, never on test units."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -28,7 +29,7 @@ class Transform(ABC):
         Raises InputError when `value` (what stands behind `=` in the candidate) is missing, unexpected or out of range.
         """
         if value is not None:
-            raise InputError(f"takes no value, and got {value}")
+            raise InputError(f"takes no value, and got {value}; leave it out")
         return dimensions
 
     @classmethod
@@ -60,3 +61,20 @@ class Transform(ABC):
     def parameters(self) -> dict[str, npt.NDArray[Any]]:
         """What `fit` learned, as named arrays: what a bundle stores."""
         return {}
+
+    @classmethod
+    def from_parameters(cls, value: int | None, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """The fitted transform again from its `value` and what `parameters` gave: the inverse.
+
+        By default each array becomes the field of its name, as in a dataclass whose fields are what was learned.
+        Raises InputError where that does not make one.
+        """
+        try:
+            return cls(**arrays)
+        except TypeError as error:
+            raise InputError(f"{cls.__name__} is not made from its parameters alone ({error})") from None
+
+    def linear(self, incoming: int) -> tuple[Vectors, Vectors | None] | None:
+        """`apply` to vectors of `incoming` dimensions as a matrix float32 [incoming, d'] and a vector float32 [d'] that
+        is added (None: zero), which other libraries can run too; None where it is no such thing."""
+        return None
