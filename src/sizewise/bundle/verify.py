@@ -1,0 +1,218 @@
+"""Does a bundle still hold what was written, and answer as it did then? A check of integrity, not of authorship."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from sizewise.bundle import certificate, elsewhere
+from sizewise.bundle.answers import FIRST, Answers, alone, shuffled
+from sizewise.bundle.certificate import Certificate, Damaged
+from sizewise.bundle.layout import CANARIES, CANARY_TEXTS, Layout, is_bundle, read_json
+from sizewise.bundle.load import load_bundle
+from sizewise.bundle.score import compare_score
+from sizewise.bundle.tolerance import Tolerance
+from sizewise.core.candidate import Role
+from sizewise.core.errors import InputError, RunError, SizewiseError
+from sizewise.core.progress import Progress, Silent
+from sizewise.pipeline.build import EmbedPipeline
+from sizewise.transform.transform import Vectors
+
+SHUFFLES = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    passed: bool | None
+    """None: there was nothing to compare."""
+    detail: str
+    """In words, a clause that can stand alone."""
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that `verify` found. Checks that a failed one makes meaningless were not made."""
+
+    bundle: str
+    candidate: str | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(finding.passed is not False for finding in self.findings)
+
+    @property
+    def problem(self) -> str:
+        """One sentence for all that failed."""
+        failed = "; ".join(finding.detail for finding in self.findings if finding.passed is False)
+        return f"{self.bundle} is not the bundle that was written: {failed}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"schema": 1, "passed": self.passed, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        return cls(found["bundle"], found["candidate"], tuple(Finding(**one) for one in found["findings"]))
+
+
+def verify(path: Path | str, tasks: Sequence[Path | str] = (), progress: Progress | None = None) -> Report:
+    """Check the bundle in the folder `path`, in this process; on `tasks` (folders) its measured scores too.
+
+    Raises InputError when `path` is no bundle at all or a task cannot be read.
+    """
+    folder = Path(path)
+    if not is_bundle(folder):
+        raise InputError(f"{folder} is no bundle: it holds neither sizewise.json nor certificate.json")
+    try:
+        certified = certificate.read(folder)
+    except Damaged as error:
+        return Report(str(path), None, (Finding("certificate", False, str(error)),))
+    candidate = certified["candidate"]
+    findings = [Finding("certificate", True, f"the certificate is whole (written {certified['created']})")]
+    findings.append(_files(folder, certified))
+    if findings[-1].passed:
+        findings += _behaviour(folder, certified, tasks, progress or Silent())
+    return Report(str(path), candidate, tuple(findings))
+
+
+def _files(folder: Path, certified: Certificate) -> Finding:
+    if damage := list(certificate.damage(folder, certified)):
+        return Finding("files", False, "; ".join(damage), {"damaged": len(damage)})
+    count, size = len(certified["files"]), sum(about["bytes"] for about in certified["files"].values())
+    return Finding("files", True, f"all {count} files are as certified ({size / 1e6:,.1f} MB)", {"files": count})
+
+
+def _behaviour(
+    folder: Path, certified: Certificate, tasks: Sequence[Path | str], progress: Progress
+) -> Iterator[Finding]:
+    """What needs the model to be loaded."""
+    allowed = Tolerance.from_json(certified["canaries"]["tolerance"])
+    try:
+        layout, then, texts = Layout.read(folder), Answers.load(folder / CANARIES), _texts(folder)
+        pipeline = load_bundle(folder)
+        now = Answers.of(pipeline, texts)
+    except SizewiseError as error:
+        yield Finding("load", False, f"it does not load ({error})")
+        return
+    if isinstance(pipeline, EmbedPipeline):
+        claim, dot = "canary vectors are those of the certificate", layout.similarity == "dot"
+        yield _vectors("vectors", claim, now.vectors, then.vectors, allowed, dot=dot)
+        yield _neighbours(pipeline, texts, now.vectors, allowed, dot=dot)
+    yield _rankings(now, then, allowed)
+    if isinstance(pipeline, EmbedPipeline):
+        pipeline.encoder.unload()  # two copies of the weights need not fit
+        yield _elsewhere(folder, layout, texts, then.vectors, allowed)
+    for task in tasks:
+        passed, detail, numbers = compare_score(pipeline, certified["measured"], task, allowed.points, progress)
+        yield Finding("score", passed, detail, numbers)
+
+
+def _texts(folder: Path) -> list[str]:
+    texts = read_json(folder / CANARY_TEXTS).get("texts")
+    if not isinstance(texts, list):
+        raise InputError(f"{folder / CANARY_TEXTS} holds no texts")
+    return texts
+
+
+def _vectors(
+    check: str,
+    claim: str,
+    found: Mapping[Role, Vectors],
+    wanted: Mapping[Role, Vectors],
+    allowed: Tolerance,
+    *,
+    dot: bool,
+) -> Finding:
+    """Whether vectors agree, in the worst text of the worst role; with `dot`, in their lengths too."""
+    apart = [distance(found[role], wanted[role]) for role in wanted]
+    cosine, length = min(one[0] for one in apart), max(one[1] for one in apart)
+    passed = cosine >= allowed.cosine and (length <= allowed.length or not dot)
+    detail = (
+        f"{claim if passed else f'it is not so that {claim}'}: worst cosine {cosine:.7f} (least: {allowed.cosine:g})"
+    )
+    if dot:
+        detail += f", lengths at most {100 * length:.3g}% apart (most: {100 * allowed.length:g}%)"
+    return Finding(check, passed, detail, {"worst_cosine": cosine, "least_cosine": allowed.cosine, "apart": length})
+
+
+def distance(found: Vectors, wanted: Vectors) -> tuple[float, float]:
+    """The least cosine of two rows and the largest relative difference of their lengths; rows of zeros are alike."""
+    if found.shape != wanted.shape:
+        return -1.0, float("inf")
+    first, second = found.astype(np.float64), wanted.astype(np.float64)
+    lengths = np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1)
+    both = lengths[0] * lengths[1]
+    cosines = np.where(both > 0, (first * second).sum(axis=1) / np.where(both > 0, both, 1.0), 0.0)
+    cosines[(lengths[0] == 0) & (lengths[1] == 0)] = 1.0
+    cosines[~np.isfinite(cosines)] = -1.0
+    apart = np.abs(lengths[0] - lengths[1]) / np.maximum(np.maximum(*lengths), 1e-12)
+    return min(1.0, float(cosines.min(initial=1.0))), float(apart.max(initial=0.0))
+
+
+def _neighbours(
+    pipeline: EmbedPipeline, texts: Sequence[str], together: Mapping[Role, Vectors], allowed: Tolerance, *, dot: bool
+) -> Finding:
+    """Whether it matters what a text is encoded with."""
+    claim = "a text's vector is the same alone and in any batch"
+    ways = [alone(pipeline, texts), *(shuffled(pipeline, texts, seed) for seed in range(SHUFFLES))]
+    found = [_vectors("neighbours", claim, way, together, allowed, dot=dot) for way in ways]
+    return min(found, key=lambda one: (one.passed is True, one.numbers["worst_cosine"]))
+
+
+def _rankings(now: Answers, then: Answers, allowed: Tolerance) -> Finding:
+    """Whether each canary finds the same others first."""
+    if now.scores.shape != then.scores.shape:
+        return Finding("rankings", False, "there are not as many canaries as there were")
+    found, wanted = now.first(), then.first()
+    shared = [len(a & b) / max(1, len(a | b)) for a, b in zip(found, wanted, strict=True)]
+    changed = sum(one < 1 for one in shared)
+    ties = all(
+        near_tie(row, gained, kept, allowed.near_tie)
+        for row, a, kept in zip(then.scores, found, wanted, strict=True)
+        if (gained := a ^ kept)
+    )
+    overlap = sum(len(a & b) for a, b in zip(found, wanted, strict=True)) / max(1, sum(map(len, wanted)))
+    numbers = {"overlap": overlap, "changed": changed, "near_ties": ties, "equal_codes": _equal_codes(now, then)}
+    what = f"the first {FIRST} that each of {len(wanted)} canaries finds"
+    if not changed:
+        return Finding("rankings", True, f"{what} are the same", numbers)
+    why = "by near ties only" if ties else "and not by near ties only"
+    return Finding("rankings", ties, f"{what} agree to {100 * overlap:.1f}%; {changed} differ, {why}", numbers)
+
+
+def near_tie(scores: Vectors, moved: set[int], kept: set[int], share: float) -> bool:
+    """Whether the documents that came or went had scores close to that of the last one kept, measured by the spread of
+    `scores` [n] (-inf: not ranked)."""
+    ranked = scores[np.isfinite(scores)]
+    if not kept or not len(ranked):
+        return False
+    last = min(scores[at] for at in kept)
+    return all(abs(scores[at] - last) <= share * (ranked.max() - ranked.min()) for at in moved)
+
+
+def _equal_codes(now: Answers, then: Answers) -> float | None:
+    """The share of code numbers that are equal to the last bit."""
+    pairs = [(now.queries, then.queries), (now.documents, then.documents)]
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    if not known or any(a.shape != b.shape for a, b in known):
+        return None
+    return float(np.mean([np.mean(a == b) for a, b in known]))
+
+
+def _elsewhere(
+    folder: Path, layout: Layout, texts: Sequence[str], wanted: Mapping[Role, Vectors], allowed: Tolerance
+) -> Finding:
+    if not layout.loads_elsewhere:
+        return Finding("sentence-transformers", None, "this bundle is not made for sentence-transformers alone")
+    try:
+        found = elsewhere.vectors(folder, texts)
+    except RunError as error:
+        return Finding("sentence-transformers", False, str(error))
+    claim = "sentence-transformers alone gives the same vectors"
+    return _vectors("sentence-transformers", claim, found, wanted, allowed, dot=layout.similarity == "dot")
