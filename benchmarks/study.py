@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for stores and runs")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--busy", type=float, help="seconds that the work takes (default: as the undisturbed run did)")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     study = given.work / "study.toml"
@@ -45,7 +46,7 @@ def main() -> None:
     if given.what == "run":
         undisturbed(given.work, study)
     else:
-        killed(given.work, study, given.kills, random.Random(given.seed))
+        killed(given.work, study, given.kills, random.Random(given.seed), given.busy)
 
 
 def command(work: Path, study: Path, name: str) -> list[str]:
@@ -79,14 +80,14 @@ def undisturbed(work: Path, study: Path) -> None:
     )
 
 
-def killed(work: Path, study: Path, kills: int, dice: random.Random) -> None:
-    """Kill the study at random moments of what an undisturbed run takes; then let it end and compare."""
+def killed(work: Path, study: Path, kills: int, dice: random.Random, busy: float | None) -> None:
+    """Kill the study at random moments spread over what an undisturbed run takes; then let it end and compare."""
     phases = json.loads((work / "undisturbed" / "run.json").read_bytes())["seconds"]
-    busy = sum(seconds for phase, seconds in phases.items() if phase in ("encode", "score", "compare"))
+    busy = busy or sum(seconds for phase, seconds in phases.items() if phase in ("encode", "score", "compare"))
     store = work / "store-killed"
     for number in range(kills):
         process = subprocess.Popen(command(work, study, "killed"))
-        moment = dice.uniform(5.0, max(10.0, busy / kills))
+        moment = dice.uniform(5.0, max(10.0, 2 * busy / kills))
         try:
             process.wait(moment)
             print(f"kill {number + 1}: it had ended before {moment:.1f} s")

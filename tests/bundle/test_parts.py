@@ -190,6 +190,24 @@ def test_weights_stay_as_they_are(write_bundle, tiny_model):
     assert json.loads((write_bundle(str(tiny_model)) / "config.json").read_bytes())["dtype"] == "float32"
 
 
+@pytest.mark.parametrize("precision", ["", "@bf16"])
+def test_weights_that_are_short_on_disk(write_bundle, tiny_model, tmp_path, precision):
+    """A folder that says bfloat16, measured in either precision: sentence-transformers loads what was measured."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from sentence_transformers import SentenceTransformer
+
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    weights = {name: weight.bfloat16() for name, weight in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_bytes()) | {"dtype": "bfloat16", "torch_dtype": "bfloat16"}
+    (folder / "config.json").write_text(json.dumps(config))
+    bundle = write_bundle(f"{folder}{precision}+truncate=8")
+    wanted = torch.bfloat16 if precision else torch.float32
+    assert next(SentenceTransformer(str(bundle), device="cpu").parameters()).dtype == wanted
+    assert verify(bundle).passed
+
+
 def test_only_what_the_encoder_needs(write_bundle, tiny_model, tmp_path):
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     for name in ("onnx/model.json", "training.log", ".cache/secret.json", "certificate.json"):

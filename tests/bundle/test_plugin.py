@@ -41,9 +41,7 @@ def test_a_transform_from_outside(write_bundle, tiny_model, steps, bench, task):
 
 def test_an_encoder_that_cannot_be_written():
     encoder = resolve(parse("hash:64").model)
-    with pytest.raises(
-        InputError, match=r"hash:64 cannot be put into a bundle: HashEncoder has no way to be written"
-    ):
+    with pytest.raises(InputError, match=r"hash:64 cannot be put into a bundle: HashEncoder has no way to be written"):
         encoder.check_export()
     for call in (lambda: encoder.export(Path("x"), {}), lambda: encoder.restore(Path("x"), encoder.model, {})):
         with pytest.raises(NotImplementedError):

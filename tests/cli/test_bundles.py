@@ -90,3 +90,27 @@ def test_a_bundle_is_replaced_only_if_asked(sizewise, bundle):
     assert found.code == 2
     assert "is a bundle already; name a new folder, or replace it with --force" in found.err
     assert sizewise("build", "bm25", "--out", bundle, "--force", "--quiet").code == 0
+
+
+def test_from_a_run(sizewise, retrieval_folder, labels, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "bundle"
+    words = ["fake:words", "--task", retrieval_folder, "--task", labels, "--threads", "1"]
+    done = sizewise("study", *words, "--out", run, "--quiet")
+    assert done.code == 0, done.err
+    built = sizewise("build", run, "--candidate", "bm25", "--limit", "p95_ms=10000", "--out", out)
+    assert built.code == 0, built.err
+    assert "measured in the run." in built.out
+    assert "bm25 does not apply to" in built.err
+    certificate = json.loads((out / "certificate.json").read_bytes())
+    assert certificate["decision"]["terms"]["limits"] == {"p95_ms": 10000.0}
+    assert certificate["cost"]["figures"]["p95_ms"] > 0
+    assert sizewise("verify", out, "--task", retrieval_folder).code == 0
+    for more, said in (
+        ([], "fake:words cannot be put into a bundle"),
+        (["--candidate", "fake:word"], "fake:word is no candidate of"),
+        (["--limit", "p95_ms=0.00001"], "No candidate is within the limits"),
+        (["--task", retrieval_folder], "a run has tasks of its own"),
+        (["--preset", "ege"], "ege"),
+    ):
+        refused = sizewise("build", run, *more, "--out", tmp_path / "other")
+        assert (refused.code, said in refused.err) == (2, True), refused.err
