@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import string
 from collections.abc import Iterator
 from hashlib import sha256
@@ -266,3 +267,40 @@ def _sentence_model(transformer: Path, modules: list, folder: Path, **settings) 
     first = Transformer(str(transformer), max_seq_length=24)
     SentenceTransformer(modules=[first, *modules], device="cpu", **settings).save_pretrained(str(folder))
     return folder
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium")
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """`opened(path, width)`: the page, drawn; what it complained of and asked for is in `page.complaints`."""
+    pages = []
+
+    def open_page(path, width=1440, **options):
+        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        page.complaints = []
+        page.on("console", lambda message: page.complaints.append(message.text) if message.type != "log" else None)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda one: page.complaints.append(one.url) if one.url != path.as_uri() else None)
+        page.goto(path.as_uri())
+        page.evaluate("async () => { await window.sizewise; }")
+        page.wait_for_selector("#chart svg")
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()

@@ -3,7 +3,6 @@
 import json
 import random
 import re
-import shutil
 from dataclasses import asdict
 from itertools import pairwise
 
@@ -23,42 +22,7 @@ from sizewise.report.payload import packed
 from sizewise.store.files import write_json
 from sizewise.study.run import RECORDS, SCHEMA, Run
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FIGURES = ("p95_ms", "memory_mb", "texts_per_s", "bytes_per_vector", "disk_mb", "parameters", "monthly_cost")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium")
-    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """`opened(path, width)`: the page, drawn; what it complained of and asked for is in `page.complaints`."""
-    pages = []
-
-    def open_page(path, width=1440, **options):
-        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
-        page.complaints = []
-        page.on("console", lambda message: page.complaints.append(message.text) if message.type != "log" else None)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda request: page.complaints.append(request.url) if "report" not in request.url else None)
-        page.goto(f"file://{path}")
-        page.evaluate("async () => { await window.sizewise; }")
-        page.wait_for_selector("#chart svg")
-        pages.append(page)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
 
 
 def made_up(seed, candidates=14, tasks=3):
