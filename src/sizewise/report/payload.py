@@ -115,7 +115,7 @@ def _chart(evidence: Evidence, found: Recommendation, minimise: str, ladder: Seq
         "tip_surely": "on the frontier in",
         "tip_source": "cost is",
         **{f"tip_task{at}": f"{task.name} {task.metric}" for at, task in enumerate(evidence.tasks)},
-        **{f"tip_{name}": SHORT.get(name, name) for name in TOLD if name != minimise},
+        **{f"tip_{name}": SHORT.get(name, name) for name in TOLD if name != minimise and name in known_costs(evidence)},
     }
     return frontier_chart(minimise, costs, tooltip, fidelity_only=found.fidelity_only, shapes=bool(known))
 

@@ -36,18 +36,36 @@ function drawFrontier(run, found, view, changed) {
     run.shapes.length ? h("label", { class: "box" }, box, "shapes of random weights") : "");
   const ladder = run.ladders[axis], labelled = new Set([found.choice.candidate]);
   for (const step of run.marginal[axis]) labelled.add(step.start).add(step.to);
-  const wide = document.getElementById("chart").clientWidth > 560;
+  const labels = labelsFor(ladder.filter((point) => labelled.has(point.candidate)), found.choice.candidate);
   const rows = ladder.map((point) => ({
-    ...point, onFrontier: point.on_frontier, state: state(found, point),
-    label: labelled.has(point.candidate) && (wide || point.candidate === found.choice.candidate) ? point.candidate : "",
-    ...tips(run, axis, point),
+    ...point, onFrontier: point.on_frontier, state: state(found, point), label: labels.get(point.candidate) ?? "", ...tips(run, axis, point),
   }));
   const shapes = run.shapes.filter((name) => drawnShapes && figure(run, name, axis) > 0)
     .map((name) => ({ candidate: name, cost: figure(run, name, axis), quality: null, state: "shape (no score)", label: "", onFrontier: false, ...shapeTips(run, found, name) }));
+  rows.sort((a, b) => (a.candidate === found.choice.candidate) - (b.candidate === found.choice.candidate)); // drawn last, on top
   drawChart(run, axis, [...rows, ...shapes]);
   const likely = ladder.filter((point) => point.on_frontier).length;
   put("frontier-note", `${ladder.length} candidates, ${likely} on the frontier (no other is both cheaper and better). Bars are 95% intervals of the mean over tasks, which is for plots only: the decision looks at every task. Crosses break a limit.`);
   drawShapes(run, found);
+}
+
+/** Names that do not cover each other, about: the chosen one first, without what all of them begin with. */
+function labelsFor(points, chosen) {
+  const names = points.map((point) => point.candidate), { clientWidth: width, clientHeight: height } = document.getElementById("chart");
+  let shared = names[0]?.match(/^[^@+]*/)[0] ?? "";
+  if (!names.every((name) => name.startsWith(shared)) || names.length < 2) shared = "";
+  const extent = (values) => [Math.min(...values), Math.max(...values)];
+  const [left, right] = extent(points.map((point) => Math.log(point.cost || 1))), [low, high] = extent(points.map((point) => point.quality));
+  const placed = [], labels = new Map();
+  for (const point of [...points].sort((a, b) => (b.candidate === chosen) - (a.candidate === chosen) || b.quality - a.quality)) {
+    const text = point.candidate.slice(shared.length) || point.candidate;
+    const x = ((Math.log(point.cost || 1) - left) / (right - left || 1)) * width * 0.85, y = ((point.quality - low) / (high - low || 1)) * height * 0.6;
+    const end = x + 7 * text.length;
+    if (placed.some((other) => Math.abs(other.y - y) < 14 && x < other.end && other.x < end)) continue;
+    placed.push({ x, y, end });
+    labels.set(point.candidate, text);
+  }
+  return labels;
 }
 
 /** Whether the shapes are so much dearer that the candidates would be drawn in a corner. */
