@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import numpy as np
@@ -76,7 +76,7 @@ def run_of(evidence, folder, terms=None, **more):
     about = {
         "name": "made up", "environment": {"processor": "abacus", "processors": 2, "threads": 2, "memory_gb": 8.0,
         "system": "Linux", "python": "3.11", "accelerator": None, "versions": {"sizewise": "0"}},
-        "cost_texts": {"texts": 10}, "prices": {"price_per_hour": 0.2}, "documents": 100, "seconds": {"encode": 1.0},
+        "cost_texts": "texts of set/0", "prices": {"price_per_hour": 0.2}, "documents": 100, "seconds": {"encode": 1.0},
         "slices": [], "truncation": [], "confirmation": None, "searches": {},
         "tasks": [{"name": one.name, "path": "/gone", "protocol": None, "fingerprint": "x", "margin": one.margin}
                   for one in evidence.tasks],

@@ -11,7 +11,6 @@ import numpy as np
 from sizewise.core.candidate import Candidate, Embed, is_shape
 from sizewise.core.environment import environment
 from sizewise.core.errors import InputError
-from sizewise.core.grammar import parse
 from sizewise.core.progress import Progress, Silent
 from sizewise.cost.measure import Plan, default_threads
 from sizewise.cost.price import Prices
@@ -34,7 +33,7 @@ from sizewise.study.costing import baseline_task, composed, documents_of, finali
 from sizewise.study.forecast import SECONDS_A_RECORD
 from sizewise.study.run import Run, RunFolder
 from sizewise.study.source import source
-from sizewise.study.space import BASELINE, Space, distinct_models, expand
+from sizewise.study.space import BASELINE, Space, distinct_models, expand, reference_of
 from sizewise.study.truncation import truncation
 from sizewise.transform.chain import check_steps, needs_fit
 
@@ -331,17 +330,15 @@ class Work:
 
 
 def reference_record(bench: Bench, task: Task, candidates: Sequence[Candidate]) -> Raw | None:
-    """The record that a fidelity task compares with: of the candidate it names, else of the first encoder's floats.
+    """The record that a fidelity task compares with (see `reference_of`); None for tasks of quality.
 
-    None for tasks of quality. Raises InputError when there is neither.
+    Raises InputError when there is nothing to compare with.
     """
     if task.is_quality:
         return None
-    named = getattr(task, "reference", None)
-    encoders = distinct_models(candidates)
-    if named is None and not encoders:
+    reference = reference_of(task, candidates)
+    if reference is None:
         raise InputError(f"task {task.name} compares with a reference candidate; name one in its task.toml")
-    reference = parse(named) if named else encoders[0]
     refuse_shape(reference)
     return record(bench, task, reference)
 
