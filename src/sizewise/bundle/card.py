@@ -200,6 +200,6 @@ def _verify() -> Iterator[str]:
     yield ""
     yield from ("```console", "$ sizewise verify path/to/this/folder", "```", "")
     yield (
-        "This proves that the files are those that were written and that the pipeline answers as it did then. It does "
-        "not prove who wrote them."
+        "This checks that the files are those that were written and that the pipeline answers as it did then. It is a "
+        "check of integrity, not of authorship: whoever can write the files can write a certificate for them."
     )
