@@ -103,7 +103,7 @@ def compare(
 
 def rounded_up(bounds: Floats) -> Floats:
     """Bounds in points, up to the next hundredth: still bounds, and exact in the two bytes that a report gives them."""
-    result: Floats = np.minimum(np.ceil(bounds * 100) / 100, MOST_LOST)
+    result: Floats = np.clip(np.ceil(bounds * 100) / 100, -MOST_LOST, MOST_LOST)
     return result
 
 
