@@ -18,7 +18,7 @@ demo: setup
 	$(BIN)/sizewise demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 fast: setup
 	$(BIN)/python -m pytest -m 'not slow'
