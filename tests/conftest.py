@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import string
 from collections.abc import Iterator
 from hashlib import sha256
@@ -15,6 +16,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as there are processors: a second thread would only wait
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # they ignore it, and would hand that down
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 TEXT = """

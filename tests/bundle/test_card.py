@@ -57,7 +57,7 @@ def test_the_header(write_bundle, tiny_model):
     assert "base_model" not in found, "a folder is no name on the hub"
     assert "These are the vectors before int8, which sentence-transformers does not apply." in found
     assert "$ sizewise verify path/to/this/folder" in found
-    assert "not prove who wrote them" in found
+    assert "a check of integrity, not of authorship" in found
 
 
 def test_the_whole_is_said_of_rescoring(write_bundle, tiny_model):

@@ -194,7 +194,7 @@ class _Comparison:
         task = self.readable
         if task is None or not self.text:
             return None
-        reference = reference_of(task, [parse(name) for name in self.run.evidence.candidates])
+        reference = reference_of(task, [parse(name) for name in self.run.evidence.plain])
         records = None if reference is None else self.file.of(task.name, str(reference))
         return None if records is None else task.raw_of(records.columns)
 
