@@ -1,0 +1,145 @@
+"""Static models in model2vec's format, on numpy and tokenizers alone: `static:./folder`. Nothing here needs torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from sizewise.core.candidate import Model, Role
+from sizewise.core.errors import InputError
+from sizewise.encode import static_export
+from sizewise.encode.batches import windows
+from sizewise.encode.encoder import Encoder, Trust
+from sizewise.encode.folder import locate
+from sizewise.encode.means import means, normalized
+from sizewise.encode.numeric import instruction_set, versions
+from sizewise.encode.static_folder import StaticFolder, Weights
+from sizewise.encode.tokens import TextTokenizer
+
+PLAIN = Model("")
+
+
+class StaticEncoder(Encoder):
+    """The mean of a text's token embeddings, as model2vec makes it: its vectors to rounding, in float32.
+
+    A text is cut at so many characters (`max_tokens` times the median length of a token), then at `max_tokens`; unknown
+    tokens are dropped; a text of which nothing is left has a vector of zeros. model2vec rounds vectors of a float16
+    model to float16; here they stay as they are.
+    """
+
+    def __init__(self, model: Model, trust: Trust | None = None) -> None:
+        super().__init__(model, trust)
+        if (model.precision, model.runtime) != (PLAIN.precision, PLAIN.runtime):
+            raise InputError(
+                f"{model.name} runs in the precision that it is stored in, on numpy; leave out "
+                f"@{model.precision}{'' if model.runtime == PLAIN.runtime else '/' + model.runtime}"
+            )
+        self.folder = StaticFolder(locate(self.argument, self.trust))
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        weights, tokenizer = self.folder.sha256
+        return {
+            "weights": weights,
+            "tokenizer": tokenizer,
+            "normalize": self.folder.normalize,
+            "max_tokens": self.folder.max_tokens,
+            "runtime": "static",
+            "versions": versions("numpy", "tokenizers"),
+            "numeric": [instruction_set()],
+        }
+
+    @property
+    def dimensions(self) -> int:
+        return self.folder.dimensions
+
+    @property
+    def stored_prompts(self) -> Mapping[Role, str]:
+        return self.folder.stored_prompts
+
+    @property
+    def max_tokens(self) -> int | None:
+        return self.folder.max_tokens
+
+    @property
+    def parameters(self) -> int | None:
+        return self.folder.parameters
+
+    @property
+    def disk_bytes(self) -> int | None:
+        return self.folder.disk_bytes
+
+    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:
+        """Without special tokens, which static models have none of. A text that is cut for its characters counts as
+        over the limit, however few tokens they are."""
+        counts = self._whole.lengths(texts, prompt)
+        if self.max_tokens is None or self._max_characters is None:
+            return counts
+        cut = np.array([len(prompt) + len(text) > self._max_characters for text in texts], dtype=bool)
+        return np.where(cut, np.maximum(counts, self.max_tokens + 1), counts)
+
+    def load(self) -> None:
+        assert self._limited is not None
+        assert self._weights is not None
+
+    def unload(self) -> None:
+        for name in ("_tokenizer", "_unknown", "_max_characters", "_limited", "_whole", "_weights"):
+            self.__dict__.pop(name, None)
+
+    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
+        found = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        start = 0
+        for some in windows(texts):
+            cut = [(prompt + text)[: self._max_characters] for text in some]
+            tokens = self._limited(cut)
+            if self._unknown is not None:
+                tokens = tokens.keep(tokens.ids != self._unknown)
+            vectors = means(tokens, self._weights)
+            found[start : start + len(some)] = normalized(vectors) if self.folder.normalize else vectors
+            start += len(some)
+        return found
+
+    def check_export(self) -> None:
+        """Nothing stands against it."""
+
+    def export(self, folder: Path, prompts: Mapping[Role, str]) -> Mapping[str, Any]:
+        """model2vec's own format, which sentence-transformers loads through its StaticEmbedding module."""
+        static_export.write(self.folder, folder, self._weights, self._unknown, self._max_characters, prompts)
+        return {}
+
+    @classmethod
+    def restore(cls, folder: Path, model: Model, about: Mapping[str, Any], trust: Trust | None = None) -> Self:
+        return cls(replace(model, name=f"static:{folder.resolve()}", prompts=()), trust)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        """For looking things up; it tokenises nothing."""
+        return self.folder.tokenizer()
+
+    @cached_property
+    def _unknown(self) -> int | None:
+        return self.folder.unknown(self._tokenizer)
+
+    @cached_property
+    def _max_characters(self) -> int | None:
+        """What model2vec cuts a text to before it tokenises it."""
+        if self.max_tokens is None:
+            return None
+        return self.max_tokens * int(np.median([len(token) for token in self._tokenizer.get_vocab()]))
+
+    @cached_property
+    def _limited(self) -> TextTokenizer:
+        return TextTokenizer(self.folder.tokenizer(), self.max_tokens, special=False)
+
+    @cached_property
+    def _whole(self) -> TextTokenizer:
+        return TextTokenizer(self.folder.tokenizer(), special=False)
+
+    @cached_property
+    def _weights(self) -> Weights:
+        return self.folder.load(self._tokenizer)
