@@ -274,6 +274,18 @@ def test_damaged_folders_say_what_is_wrong(static_model, tmp_path, kind):
     assert "\n" not in str(raised.value)
 
 
+def test_what_stands_behind_the_embeddings_is_not_left_out(static_model, tmp_path):
+    folder = shutil.copytree(static_model, tmp_path / "model")
+    kinds = ["StaticEmbedding", "Normalize", "Dense"]
+    modules = [{"idx": at, "name": str(at), "path": "", "type": f"sentence_transformers.models.{kind}"}
+               for at, kind in enumerate(kinds)]  # fmt: skip
+    (folder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(InputError, match=r"has a module Dense in its modules.json, which static: would leave out"):
+        encoder_of(folder)
+    (folder / "modules.json").write_text(json.dumps(modules[:2]))
+    assert encoder_of(folder).dimensions == 16
+
+
 def test_a_type_that_numpy_does_not_have_is_refused(make_static, tmp_path):
     folder = shutil.copytree(make_static(dtype="float16"), tmp_path / "model")
     bfloat16(folder)

@@ -32,14 +32,15 @@ class StaticEncoder(Encoder):
     model to float16; here they stay as they are.
     """
 
-    def __init__(self, model: Model, trust: Trust | None = None) -> None:
+    def __init__(self, model: Model, trust: Trust | None = None, modules: int | None = None) -> None:
+        """`modules`: only so many of the folder's belong to the model; in a bundle, transforms come behind them."""
         super().__init__(model, trust)
         if (model.precision, model.runtime) != (PLAIN.precision, PLAIN.runtime):
             raise InputError(
                 f"{model.name} runs in the precision that it is stored in, on numpy; leave out "
                 f"@{model.precision}{'' if model.runtime == PLAIN.runtime else '/' + model.runtime}"
             )
-        self.folder = StaticFolder(locate(self.argument, self.trust))
+        self.folder = StaticFolder(replace(locate(self.argument, self.trust), first=modules))
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
@@ -110,11 +111,11 @@ class StaticEncoder(Encoder):
     def export(self, folder: Path, prompts: Mapping[Role, str]) -> Mapping[str, Any]:
         """model2vec's own format, which sentence-transformers loads through its StaticEmbedding module."""
         static_export.write(self.folder, folder, self._weights, self._unknown, self._max_characters, prompts)
-        return {}
+        return {"modules": 1 + self.folder.normalize}
 
     @classmethod
     def restore(cls, folder: Path, model: Model, about: Mapping[str, Any], trust: Trust | None = None) -> Self:
-        return cls(replace(model, name=f"static:{folder.resolve()}", prompts=()), trust)
+        return cls(replace(model, name=f"static:{folder.resolve()}", prompts=()), trust, int(about["modules"]))
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:

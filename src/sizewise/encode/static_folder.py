@@ -61,6 +61,12 @@ class StaticFolder:
             "max_length", MAX_TOKENS, lambda value: value is None or _is_count(value), "a number of tokens or null"
         )
         self.stored_prompts = folder.stored_prompts
+        for module in folder.modules:
+            if (kind := str(module.get("type")).rpartition(".")[2]) not in ("StaticEmbedding", "Normalize"):
+                raise InputError(
+                    f"{self.path} has a module {kind} in its modules.json, which static: would leave out; name it "
+                    "without static: in front"
+                )
         self.shapes = self._shapes()
 
     @property
