@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -185,6 +186,29 @@ print(encoder.encode(["the river", "the bank"], "text", "").shape)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "(2, 16)"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to read the peak of memory")
+def test_memory_stays_flat_however_many_texts_stream_through(static_model):
+    code = f"""
+from pathlib import Path
+from sizewise.core.grammar import parse
+from sizewise.encode.resolve import resolve
+
+def peak():
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1])
+
+encoder = resolve(parse("static:{static_model}").model)
+peaks, texts = [], (f"the river {{number}} and the bank" for number in range(120_000))
+for block in encoder.stream(texts, "text", ""):
+    peaks.append(peak())
+print(len(peaks), peaks[2], peaks[-1])
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    blocks, early, late = map(int, run.stdout.split())
+    assert blocks == 15
+    assert late - early < 4_000, "kB; the vectors alone are 7,680"
 
 
 # --- damaged folders
