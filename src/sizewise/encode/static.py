@@ -1,14 +1,13 @@
 """Static models in model2vec's format, on numpy and tokenizers alone: `static:./folder`. Nothing here needs torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
 
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
@@ -19,9 +18,38 @@ from sizewise.encode.folder import locate
 from sizewise.encode.means import means, normalized
 from sizewise.encode.numeric import instruction_set, versions
 from sizewise.encode.static_folder import StaticFolder, Weights
-from sizewise.encode.tokens import TextTokenizer
+from sizewise.encode.tokens import TextTokenizer, Tokens
 
 PLAIN = Model("")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How a static model reads a text."""
+
+    tokenizer: TextTokenizer
+    """Cuts off at the model's limit; no special tokens."""
+    tokens: int
+    """How many there are."""
+    last: int
+    """The highest id."""
+    unknown: int | None
+    """The id that is dropped."""
+    max_characters: int | None
+    """What model2vec cuts a text to before it tokenises it."""
+
+    @classmethod
+    def of(cls, folder: StaticFolder) -> Self:
+        tokenizer = folder.tokenizer()
+        vocabulary, limit = tokenizer.get_vocab(), folder.max_tokens
+        characters = None if limit is None else limit * int(np.median([len(token) for token in vocabulary]))
+        size, last = len(vocabulary), max(vocabulary.values(), default=-1)
+        return cls(TextTokenizer(tokenizer, limit, special=False), size, last, folder.unknown(tokenizer), characters)
+
+    def __call__(self, texts: Sequence[str], prompt: str) -> Tokens:
+        """The tokens that count."""
+        found = self.tokenizer([(prompt + text)[: self.max_characters] for text in texts])
+        return found if self.unknown is None else found.keep(found.ids != self.unknown)
 
 
 class StaticEncoder(Encoder):
@@ -79,28 +107,24 @@ class StaticEncoder(Encoder):
         """Without special tokens, which static models have none of. A text that is cut for its characters counts as
         over the limit, however few tokens they are."""
         counts = self._whole.lengths(texts, prompt)
-        if self.max_tokens is None or self._max_characters is None:
+        most = self._reader.max_characters
+        if self.max_tokens is None or most is None:
             return counts
-        cut = np.array([len(prompt) + len(text) > self._max_characters for text in texts], dtype=bool)
+        cut = np.array([len(prompt) + len(text) > most for text in texts], dtype=bool)
         return np.where(cut, np.maximum(counts, self.max_tokens + 1), counts)
 
     def load(self) -> None:
-        assert self._limited is not None
         assert self._weights is not None
 
     def unload(self) -> None:
-        for name in ("_tokenizer", "_unknown", "_max_characters", "_limited", "_whole", "_weights"):
+        for name in ("_reader", "_whole", "_weights"):
             self.__dict__.pop(name, None)
 
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         found = np.empty((len(texts), self.dimensions), dtype=np.float32)
         start = 0
         for some in windows(texts):
-            cut = [(prompt + text)[: self._max_characters] for text in some]
-            tokens = self._limited(cut)
-            if self._unknown is not None:
-                tokens = tokens.keep(tokens.ids != self._unknown)
-            vectors = means(tokens, self._weights)
+            vectors = means(self._reader(some, prompt), self._weights)
             found[start : start + len(some)] = normalized(vectors) if self.folder.normalize else vectors
             start += len(some)
         return found
@@ -110,7 +134,9 @@ class StaticEncoder(Encoder):
 
     def export(self, folder: Path, prompts: Mapping[Role, str]) -> Mapping[str, Any]:
         """model2vec's own format, which sentence-transformers loads through its StaticEmbedding module."""
-        static_export.write(self.folder, folder, self._weights, self._unknown, self._max_characters, prompts)
+        static_export.write(
+            self.folder, folder, self._weights, self._reader.unknown, self._reader.max_characters, prompts
+        )
         return {"modules": 1 + self.folder.normalize}
 
     @classmethod
@@ -118,24 +144,8 @@ class StaticEncoder(Encoder):
         return cls(replace(model, name=f"static:{folder.resolve()}", prompts=()), trust, int(about["modules"]))
 
     @cached_property
-    def _tokenizer(self) -> Tokenizer:
-        """For looking things up; it tokenises nothing."""
-        return self.folder.tokenizer()
-
-    @cached_property
-    def _unknown(self) -> int | None:
-        return self.folder.unknown(self._tokenizer)
-
-    @cached_property
-    def _max_characters(self) -> int | None:
-        """What model2vec cuts a text to before it tokenises it."""
-        if self.max_tokens is None:
-            return None
-        return self.max_tokens * int(np.median([len(token) for token in self._tokenizer.get_vocab()]))
-
-    @cached_property
-    def _limited(self) -> TextTokenizer:
-        return TextTokenizer(self.folder.tokenizer(), self.max_tokens, special=False)
+    def _reader(self) -> Reader:
+        return Reader.of(self.folder)
 
     @cached_property
     def _whole(self) -> TextTokenizer:
@@ -143,4 +153,4 @@ class StaticEncoder(Encoder):
 
     @cached_property
     def _weights(self) -> Weights:
-        return self.folder.load(self._tokenizer)
+        return self.folder.load(self._reader.tokens, self._reader.last)

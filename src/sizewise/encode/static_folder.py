@@ -100,15 +100,13 @@ class StaticFolder:
         found = orjson.loads(self.tokenizer_file.read_bytes())["model"].get("unk_id")
         return None if found is None else int(found)
 
-    def load(self, tokenizer: Tokenizer) -> Weights:
-        """The weights, for all the ids that `tokenizer` may give."""
+    def load(self, tokens: int, last: int) -> Weights:
+        """The weights, for a tokenizer of so many `tokens` whose highest id is `last`."""
         found = self._arrays()
         table, mapping, weights = (found.get(name) for name in ("embeddings", "mapping", "weights"))
         assert table is not None
         if table.dtype == np.float64:
             table = table.astype(np.float32)
-        ids = tokenizer.get_vocab(with_added_tokens=True).values()
-        tokens, last = len(ids), max(ids, default=-1)
         if mapping is None and (len(table) != tokens or last >= len(table)):
             raise self._damaged(f"{len(table):,} embeddings for the {tokens:,} tokens of its tokenizer")
         if mapping is not None:
