@@ -3,7 +3,8 @@
 Its StaticEmbedding module (6.2) reads model2vec's format, but knows neither of what model2vec leaves out of a mean nor
 of where it cuts a text off. So the weights of tokens are written out, that of the unknown token being zero: the mean
 then has another length and the same direction. And the tokenizer cuts texts off itself, by characters (a normaliser)
-and by tokens.
+and by tokens. One difference is left: a text with a special token's own spelling, such as [UNK], just where the cut by
+characters falls.
 """
 
 from collections.abc import Mapping
