@@ -41,6 +41,7 @@ def test_study_compares_them_with_others(sizewise, candidate, retrieval_folder, 
     assert (tmp_path / "run" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_bundle_is_built_and_verified(sizewise, candidate, retrieval_folder, tmp_path):
     found = sizewise("build", f"{candidate}+pca=8+int8", "--task", retrieval_folder, "--out", tmp_path / "bundle")
     assert found.code == 0, found.err
