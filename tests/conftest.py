@@ -74,6 +74,39 @@ def dot_model(transformer_folder, tmp_path_factory) -> Path:
     return _sentence_model(transformer_folder, modules, folder, similarity_fn_name="dot")
 
 
+@pytest.fixture(scope="session")
+def make_static(tmp_path_factory):
+    """`make_static(...)`: a model2vec folder of 16 random dimensions, written by hand as the format says."""
+
+    def make(kind="wordpiece", dtype="float32", clusters=None, seed=0, **config) -> Path:
+        from safetensors.numpy import save_file
+
+        folder = tmp_path_factory.mktemp("static") / "model"
+        folder.mkdir()
+        tokenizer = _word_pieces() if kind == "wordpiece" else _unigram()
+        tokenizer.add_special_tokens(["<unk>"] if kind == "unigram" else ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+        tokenizer.save(str(folder / "tokenizer.json"))
+        chance, tokens = np.random.default_rng(seed), tokenizer.get_vocab_size()
+        table = chance.standard_normal((clusters or tokens, 16))
+        if dtype == "int8":
+            table = np.round(table / np.abs(table).max() * 127)
+        arrays = {"embeddings": table.astype(dtype)}
+        if clusters:
+            arrays["mapping"] = chance.integers(0, clusters, tokens)
+            arrays["weights"] = chance.random(tokens).astype(np.float32)
+        save_file(arrays, folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps({"model_type": "model2vec", **config}))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def static_model(make_static) -> Path:
+    """Such a folder with vectors of length one, texts being cut at 24 tokens."""
+    return make_static(normalize=True, max_length=24)
+
+
 @pytest.fixture
 def store(tmp_path):
     from sizewise.store.store import Store
@@ -239,10 +272,8 @@ def _write_lines(path: Path, rows: list[dict]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _transformer(folder: Path, seed: int) -> Path:
-    import torch
+def _word_pieces():
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     letters = string.ascii_lowercase + string.digits + string.punctuation
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters, *(f"##{letter}" for letter in letters)]
@@ -253,11 +284,31 @@ def _transformer(folder: Path, seed: int) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
+    return tokenizer
+
+
+def _unigram():
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    letters = string.ascii_lowercase + "▁"
+    pieces = [("<unk>", 0.0), *((f"▁{word}", -5.0) for word in WORDS), *((letter, -9.0) for letter in letters)]
+    tokenizer = Tokenizer(models.Unigram(pieces, 0))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.enable_truncation(5)
+    tokenizer.enable_padding(length=9)
+    return tokenizer
+
+
+def _transformer(folder: Path, seed: int) -> Path:
+    import torch
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    tokenizer = _word_pieces()
     special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **special).save_pretrained(folder)
     config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=64, initializer_range=0.3,
+        vocab_size=tokenizer.get_vocab_size(), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=64, max_position_embeddings=64, initializer_range=0.3,
     )  # fmt: skip
     torch.manual_seed(seed)
     BertModel(config, add_pooling_layer=False).eval().save_pretrained(folder)

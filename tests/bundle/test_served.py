@@ -55,6 +55,11 @@ KINDS = [
     "{dot}@bf16+truncate=12",
     "{plain}",
     "{plain}@bf16+pca=8+int8",
+    "static:{static}",
+    "static:{static}+pca=8+int8",
+    'static:{static}[query="moon of the ",text="sea "]+whiten=6+binary+rescore=20',
+    "static:{bytes}",
+    'static:{bytes}[document="moon "]+truncate=8',
     "bm25",
 ]
 BATCHED = ["{plain}@bf16+pca=8+int8"]
@@ -63,8 +68,9 @@ into another code."""
 
 
 @pytest.fixture(scope="module")
-def names(tiny_model, dense_model, dot_model, transformer_folder):
-    return {"tiny": tiny_model, "dense": dense_model, "dot": dot_model, "plain": transformer_folder}
+def names(tiny_model, dense_model, dot_model, transformer_folder, static_model, make_static):
+    more = {"static": static_model, "bytes": make_static(dtype="int8", clusters=60, seed=5)}
+    return {"tiny": tiny_model, "dense": dense_model, "dot": dot_model, "plain": transformer_folder} | more
 
 
 def filled(kind, names):

@@ -152,6 +152,39 @@ def test_nothing_to_encode(tiny_model):
     assert encoder_of(tiny_model).encode([], "text", "").shape == (0, 32)
 
 
+def test_when_memory_runs_out_batches_get_smaller_and_it_is_said(tiny_model, sentences, monkeypatch):
+    encoder, said, tried = encoder_of(tiny_model), [], []
+    wanted = encoder.encode(sentences[:50], "text", "")
+    encode = encoder._model.encode
+
+    def tight(texts, batch_size, **settings):
+        tried.append(batch_size)
+        if batch_size > 8:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return encode(texts, batch_size=batch_size, **settings)
+
+    monkeypatch.setattr(encoder._model, "encode", tight)
+    encoder.say = said.append
+    np.testing.assert_allclose(encoder.encode(sentences[:50], "text", ""), wanted, atol=1e-5)
+    encoder.encode(sentences[:50], "text", "")
+    assert tried == [32, 16, 8, 8], "the smaller batch is kept"
+    assert [message.split(": ")[1] for message in said] == [
+        f"out of memory; going on with batches of {batch} texts" for batch in (16, 8)
+    ]
+
+
+def test_memory_that_one_text_does_not_fit_into_is_an_error(tiny_model, monkeypatch):
+    encoder = encoder_of(tiny_model)
+
+    def full(texts, batch_size, **settings):
+        raise MemoryError("all of it")
+
+    monkeypatch.setattr(encoder._model, "encode", full)
+    with pytest.raises(MemoryError, match="all of it"):
+        encoder.encode(["a"], "text", "")
+    assert encoder._batch == 1
+
+
 # --- what is known without loading weights
 
 

@@ -71,6 +71,11 @@ def test_measured_means_served(bench, task, model, kind, request):
         assert live.encode_queries(task.queries[:2]).shape == (2, live.chain.dimensions)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "bf16" not in kind and kind != "bm25"])
+def test_static_models_are_served_as_measured(bench, task, kind, static_model):
+    assert_served(bench, task, parse(kind.replace("{model}", f"static:{static_model}")))
+
+
 def test_kinds_differ(bench, task, tiny_model):
     """Else the test above could pass with transforms that do nothing."""
     kinds = [kind for kind in KINDS if kind != "bm25"]

@@ -12,6 +12,20 @@ CUT = "... ({:,} characters in all)"
 """What stands behind a text that was cut."""
 
 
+_LONE = re.compile("[\ud800-\udfff]")
+
+
+def encodable(text: str) -> str:
+    """`text` with each half of a surrogate pair replaced by U+FFFD, so that it can be written as UTF-8."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _LONE.sub("\ufffd", text)
+    return text
+
+
 def printable(text: str, most: int | None = None) -> str:
     """`text` with what would act on a terminal or a page written out, as Python does: `\\x1b`, `\\u202e`, `\\ud800`.
 

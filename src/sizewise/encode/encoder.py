@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
+from sizewise.encode.batches import windows
 from sizewise.store.files import digest
 
 Similarity = Literal["cosine", "dot"]
@@ -50,6 +51,9 @@ class Encoder(ABC):
     depends_on_role: bool = False
     """True when queries and documents go through different weights, whatever their prompts."""
 
+    say: Callable[[str], None] = staticmethod(lambda _: None)
+    """Is told what a user should know of while texts are encoded, such as smaller batches for want of memory."""
+
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         found = scheme(model.name)
         self.model = model
@@ -72,6 +76,12 @@ class Encoder(ABC):
     @abstractmethod
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         """float32 [n, dimensions], in the order of `texts`, `prompt` put before each."""
+
+    def stream(self, texts: Iterable[str], role: Role, prompt: str) -> Iterator[npt.NDArray[np.float32]]:
+        """The same for any number of texts, an endless iterator among them: blocks [some thousand, dimensions] in
+        order, in memory that does not grow."""
+        for some in windows(texts):
+            yield self.encode(some, role, prompt)
 
     def load(self) -> None:  # noqa: B027 - there may be nothing to load
         """Load weights now."""

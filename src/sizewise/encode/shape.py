@@ -11,6 +11,7 @@ from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
 from sizewise.core.memory import available_memory, impractical
 from sizewise.core.shapes import model_arguments, parse_shape, transformers_config
+from sizewise.core.text import encodable
 from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.folder import DEFAULT_MODEL, locate
 from sizewise.encode.tokens import TokenCounter
@@ -69,7 +70,7 @@ class ShapeEncoder(Encoder):
         for start in range(0, len(order), batch):
             rows = order[start : start + batch]
             tokens = tokenizer(
-                [prompt + texts[row] for row in rows],
+                [encodable(prompt + texts[row]) for row in rows],
                 padding=True,
                 truncation=True,
                 max_length=self.shape.max_tokens,

@@ -70,6 +70,7 @@ def _fill(
         bar = progress.bar(f"encode {space.label}", float(work[missing].sum()))
         try:
             if len(missing):
+                encoder.say = progress.say
                 encoder.load()
                 bar.advance(0.0)
             for shard in _shards(keys, missing, work):

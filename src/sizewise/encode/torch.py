@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,7 +13,9 @@ import numpy.typing as npt
 
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError, RunError
+from sizewise.core.text import encodable
 from sizewise.encode import export
+from sizewise.encode.budget import out_of_memory
 from sizewise.encode.encoder import Encoder, Similarity, Trust
 from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.numeric import instruction_set, versions
@@ -52,6 +55,7 @@ class TorchEncoder(Encoder):
         self.folder = locate(model.name, self.trust)
         self.similarity: Similarity = "dot" if self.folder.similarity == "dot" else "cosine"
         self.depends_on_role = self.folder.routes
+        self._loading = Lock()
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
@@ -98,17 +102,36 @@ class TorchEncoder(Encoder):
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
+        texts, prompt = [encodable(text) for text in texts], encodable(prompt)
+        while (found := self._try(texts, role, prompt)) is None:
+            self._batch //= 2
+            free_device()
+            self.say(f"{self.model.name}: out of memory; going on with batches of {self._batch} texts")
+        return found
+
+    def _try(self, texts: list[str], role: Role, prompt: str) -> npt.NDArray[np.float32] | None:
+        """None when memory ran out with a batch that can be smaller. What the error holds is free on return."""
         route: dict[str, Any] = {} if role == "text" else {"task": role}
-        vectors = self._model.encode(
-            list(texts),
-            prompt=prompt,
-            batch_size=BATCH[self._model.device.type],
-            show_progress_bar=False,
-            convert_to_numpy=False,
-            convert_to_tensor=True,
-            **route,
-        )
-        return vectors.float().cpu().numpy().astype(np.float32, copy=False)  # type: ignore[no-any-return]
+        try:
+            vectors = self._model.encode(
+                texts,
+                prompt=prompt,
+                batch_size=self._batch,
+                show_progress_bar=False,
+                convert_to_numpy=False,
+                convert_to_tensor=True,
+                **route,
+            )
+            return vectors.float().cpu().numpy().astype(np.float32, copy=False)  # type: ignore[no-any-return]
+        except Exception as error:
+            if self._batch == 1 or not out_of_memory(error):
+                raise
+        return None
+
+    @cached_property
+    def _batch(self) -> int:
+        """Texts at a time."""
+        return BATCH[self._model.device.type]
 
     def check_export(self) -> None:
         export.check(self.folder)
@@ -134,6 +157,10 @@ class TorchEncoder(Encoder):
 
     @cached_property
     def _model(self) -> "SentenceTransformer":
+        with self._loading:  # transformers changes torch while it loads: two threads at once would break each other
+            return self.__dict__.get("_model") or self._loaded()
+
+    def _loaded(self) -> "SentenceTransformer":
         import torch
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar

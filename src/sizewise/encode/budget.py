@@ -1,0 +1,86 @@
+"""A budget of tokens that adapts: when a batch does not fit into memory, smaller ones are tried, and it is said."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.errors import RunError
+from sizewise.encode.batches import Rows, plan
+
+Vectors = npt.NDArray[np.float32]
+
+_SIGNS = (
+    "out of memory",  # torch on CUDA and MPS, CUDA itself
+    "can't allocate memory",  # torch on the CPU
+    "not enough memory",  # torch on the CPU under Windows
+    "cublas_status_alloc_failed",
+    "failed to allocate memory",  # ONNX Runtime
+    "bad_alloc",
+    "bad allocation",  # C++ libraries
+)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a library says that memory ran out: by its own class of error, or only in words, as most of them do."""
+    if isinstance(error, MemoryError):
+        return True
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in words for sign in _SIGNS)
+
+
+@dataclass
+class Budget:
+    """Tokens a batch; halved when memory runs out, and kept so for what comes later."""
+
+    tokens: int
+    padded: bool = True
+    """Whether a batch costs its texts times its longest text, or the sum of its lengths."""
+    say: Callable[[str], None] = lambda _: None
+    """Is told when the budget was halved."""
+    release: Callable[[], None] = field(default=lambda: None)
+    """Gives cached memory back before the next try."""
+
+    def fill(self, out: Vectors, lengths: npt.NDArray[np.int64], run: Callable[[Rows], Vectors]) -> None:
+        """Put the vectors that `run(positions)` makes of batches into their rows of `out` [n, d], float32.
+
+        Raises RunError when a single text does not fit into memory, and whatever else `run` raises.
+        """
+        waiting = plan(lengths, self.tokens, padded=self.padded)[::-1]
+        while waiting:
+            rows = waiting.pop()
+            if (found := self._try(run, rows)) is not None:
+                out[rows] = found
+                continue
+            self._halve(rows, lengths)
+            left = np.concatenate([rows, *waiting[::-1]])
+            waiting = [left[batch] for batch in plan(lengths[left], self.tokens, padded=self.padded)][::-1]
+
+    def _try(self, run: Callable[[Rows], Vectors], rows: Rows) -> Vectors | None:
+        """None when memory ran out. The error ends here: what its frames hold must be free before the next try."""
+        try:
+            return run(rows)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+        return None
+
+    def _halve(self, rows: Rows, lengths: npt.NDArray[np.int64]) -> None:
+        self.release()
+        longest = int(lengths[rows].max())
+        if len(rows) == 1:
+            raise RunError(
+                f"a text of {longest:,} tokens does not fit into memory by itself; cut it, or take a smaller model or "
+                "a larger machine"
+            )
+        cost = longest * len(rows) if self.padded else int(lengths[rows].sum())
+        self.tokens = max(1, min(self.tokens, cost) // 2)
+        self.say(
+            f"out of memory with {len(rows):,} texts of up to {longest:,} tokens; going on with batches of "
+            f"{self.tokens:,} tokens"
+        )
