@@ -54,7 +54,10 @@ class Registry:
         raise InputError(f"unknown {self.kind} {name!r}{hint}")
 
 
-ENCODERS = Registry("encoder", {"shape": "sizewise.encode.shape:ShapeEncoder"})
+ENCODERS = Registry(
+    "encoder",
+    {"shape": "sizewise.encode.shape:ShapeEncoder", "remote": "sizewise.encode.remote.encoder:RemoteEncoder"},
+)
 """By the scheme before the colon, as in `shape:bert-large`."""
 RUNTIMES = Registry("runtime", {"torch": "sizewise.encode.torch:TorchEncoder"})
 """By the word behind the slash, as in `MODEL@fp32/torch`: what runs models that are named without a scheme."""

@@ -1,5 +1,9 @@
-"""Encode once: texts that have no vector yet are encoded in shards, each kept as soon as it is done."""
+"""Encode once: texts that have no vector yet are encoded in shards, each kept as soon as it is done.
 
+Of encoders that work in requests, every answer is kept as soon as it is there.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -72,9 +76,13 @@ def _fill(
             if len(missing):
                 encoder.load()
                 bar.advance(0.0)
-            for shard in _shards(keys, missing, work):
-                space.add(keys[shard], encoder.encode([texts[at] for at in shard], role, prompt))
-                bar.advance(float(work[shard].sum()))
+            for shard in _shards(keys, missing, work, math.inf if encoder.in_requests else SHARD_CHARACTERS):
+                done = 0
+                for count, vectors in encoder.encode_parts([texts[at] for at in shard], role, prompt):
+                    part = shard[done : done + count]
+                    space.add(keys[part], vectors)
+                    bar.advance(float(work[part].sum()))
+                    done += count
         finally:
             bar.close()
         space.refresh()
@@ -97,9 +105,9 @@ def _work(texts: Sequence[str], max_tokens: int | None, dimensions: int) -> npt.
 
 
 def _shards(
-    keys: Key, missing: npt.NDArray[np.int64], work: npt.NDArray[np.float64]
+    keys: Key, missing: npt.NDArray[np.int64], work: npt.NDArray[np.float64], least: float
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Positions to encode together, longest texts first.
+    """Positions to encode together, longest texts first; `least` is the least work of a shard.
 
     Texts of one shard have about one length, so little is padded. The bounds depend on the whole set and not on what
     is missing: a run that goes on after a kill makes the same batches, and so the same vectors to the last bit.
@@ -107,7 +115,7 @@ def _shards(
     every = np.sort(np.unique(keys, return_index=True)[1])
     order = every[np.argsort(-work[every], kind="stable")]
     before = np.cumsum(work[order]) - work[order]
-    number = before // max(SHARD_CHARACTERS, work[order].sum() / MOST_SHARDS)
+    number = before // max(least, work[order].sum() / MOST_SHARDS)
     left = np.isin(order, missing)
     for shard in np.unique(number[left]):
         yield order[left & (number == shard)]

@@ -44,6 +44,7 @@ class Bench:
         """The encoder of `model`. Raises InputError when there is none."""
         if model not in self._encoders:
             self._encoders[model] = resolve(model, self.trust)
+            self._encoders[model].attach(self.store)
         return self._encoders[model]
 
     def forget(self, model: Model) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import portalocker
 
 from sizewise.core.errors import InputError, RunError
@@ -112,6 +113,11 @@ class Store:
         spaces = [Space.open(path) for path in sorted(self.root.glob("vectors/*")) if path.is_dir()]
         found = [Usage(s.path.name, s.label, s.count, folder_bytes(s.path), s.last_used) for s in spaces]
         return sorted(found, key=lambda usage: -usage.bytes)
+
+    def identities(self) -> list[Mapping[str, Any]]:
+        """Of each encoder and prompt that has vectors here, what they depend on."""
+        found = [about for about in self.root.glob("vectors/*/identity.json") if any(about.parent.glob("*.keys"))]
+        return [orjson.loads(about.read_bytes()) for about in found]
 
     def record_bytes(self) -> int:
         """What the records take."""

@@ -27,10 +27,11 @@ from sizewise.encode.encoder import Trust
 from sizewise.encode.stored import missing_texts
 from sizewise.evaluate import evaluate, record, refuse_shape
 from sizewise.pipeline.bench import Bench, check_fit
+from sizewise.pipeline.departure import Sendings, permit, remote_facts, say_spent, to_encode, together
 from sizewise.store.store import Store
 from sizewise.study.config import StudyConfig
 from sizewise.study.confirm import confirmed
-from sizewise.study.costing import baseline_task, composed, documents_of, finalists, measured, searches
+from sizewise.study.costing import baseline_task, composed, documents_of, finalists, measured, searches, to_send
 from sizewise.study.forecast import SECONDS_A_RECORD
 from sizewise.study.run import Run, RunFolder
 from sizewise.study.source import source
@@ -108,13 +109,14 @@ class Study:
             bench = Bench(store, self.trust, self.progress)
             work = Work.prepare(self, bench)
             splits = self.splits(work.tasks)
+            plan = work.cost_plan(store)
+            permit(work.sendings(plan, folder.path), self.trust, self.progress)
             clock = Clock()
             with clock("encode"):
                 work.encode()
             with clock("score"):
                 raws = work.records(clock)
             with clock("cost"):
-                plan = work.cost_plan(store)
                 found = measured(work.cost_subjects(), plan, folder.path / "cost.json", self.progress)
                 figures = composed(
                     work.candidates, work.tasks, found, bench, self.prices, folder.path / "searches.json"
@@ -149,7 +151,9 @@ class Study:
                 "confirmation": confirmed(folder.path, evidence, terms, work.tasks, splits, raws, references),
                 "slices": [asdict(part) for part in parts],
                 "truncation": [truncation(bench, task, model) for task in work.tasks for model in work.encoders],
+                "remote": remote_facts(bench, work.scored),
             }
+            say_spent(self.trust, self.progress)
             return Run.write(folder, evidence, terms, about, work.tasks, work.scored, raws, references)
 
     def plan(self) -> "Outline":
@@ -158,7 +162,8 @@ class Study:
         with Store(self.store) as store:
             work = Work.prepare(self, Bench(store, self.trust, self.progress))
             self.splits(work.tasks)
-            return work.outline()
+            sends = tuple(str(one) for one in work.sendings(work.cost_plan(store)).values())
+            return replace(work.outline(), sends=sends)
 
     def splits(self, tasks: Sequence[Task]) -> list[tuple[Positions, Positions]]:
         """For each task the units to decide on and those held out. Raises InputError when `confirm` does not fit."""
@@ -192,6 +197,8 @@ class Outline:
     candidates: tuple[str, ...]
     encodes: tuple[tuple[str, str, int, int], ...]
     """Model, task, texts to encode, texts in the store already."""
+    sends: tuple[str, ...] = ()
+    """What would leave this machine, in words, for each endpoint."""
 
 
 @dataclass
@@ -308,6 +315,12 @@ class Work:
         task = baseline_task(self.tasks)
         return Plan(sample(self.tasks), self.threads, task=task, store=store.root, trust=self.bench.trust)
 
+    def sendings(self, plan: Plan, folder: Path | None = None) -> Sendings:
+        """What would be sent to endpoints: texts without a vector, and those that cost is measured on."""
+        scored = [(task, [*self.scored, *named_reference(task)]) for task in self.tasks]
+        timed = to_send(self.cost_subjects(), self.scored, plan, folder)
+        return together((to_encode(self.bench, scored), timed))
+
     def totals(self) -> list[tuple[str, int, int]]:
         """For each encoder: texts to encode, texts in the store."""
         encodes = self.outline().encodes
@@ -330,6 +343,12 @@ class Work:
         return Outline(tuple(task.name for task in self.tasks), names, tuple(encodes))
 
 
+def named_reference(task: Task) -> list[Candidate]:
+    """The candidate that a fidelity task names to compare with, if it names one."""
+    named = getattr(task, "reference", None)
+    return [] if task.is_quality or named is None else [parse(named)]
+
+
 def reference_record(bench: Bench, task: Task, candidates: Sequence[Candidate]) -> Raw | None:
     """The record that a fidelity task compares with: of the candidate it names, else of the first encoder's floats.
 
@@ -337,11 +356,10 @@ def reference_record(bench: Bench, task: Task, candidates: Sequence[Candidate]) 
     """
     if task.is_quality:
         return None
-    named = getattr(task, "reference", None)
-    encoders = distinct_models(candidates)
-    if named is None and not encoders:
+    known: Sequence[Candidate] = [*named_reference(task), *distinct_models(candidates)]
+    if not known:
         raise InputError(f"task {task.name} compares with a reference candidate; name one in its task.toml")
-    reference = parse(named) if named else encoders[0]
+    reference = known[0]
     refuse_shape(reference)
     return record(bench, task, reference)
 
