@@ -48,8 +48,10 @@ def stored_vectors(
 
 def missing_texts(store: Store, encoder: Encoder, texts: Sequence[str], role: Role, prompt: str) -> list[str]:
     """The texts, each once, that `stored_vectors` would have to encode."""
-    space = _space(store, encoder, role, prompt)
-    return [texts[at] for at in space.missing(text_keys(texts))]
+    keys = text_keys(texts)
+    if not store.knows(encoder.key(prompt, role)):  # and asking leaves no trace
+        return [texts[at] for at in np.sort(np.unique(keys, return_index=True)[1])]
+    return [texts[at] for at in _space(store, encoder, role, prompt).missing(keys)]
 
 
 def _space(store: Store, encoder: Encoder, role: Role, prompt: str) -> Space:
@@ -83,6 +85,10 @@ def _fill(
                     space.add(keys[part], vectors)
                     bar.advance(float(work[part].sum()))
                     done += count
+                if done != len(shard):
+                    raise RunError(
+                        f"{space.label} made vectors for {done} of {len(shard)} texts; an encoder must for all"
+                    )
         finally:
             bar.close()
         space.refresh()

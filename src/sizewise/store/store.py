@@ -80,6 +80,10 @@ class Store:
         """The vectors of one encoder for one prompt."""
         return Space.open(self.root / "vectors" / key, identity)
 
+    def knows(self, key: str) -> bool:
+        """Whether there is a space under `key`, be it an empty one."""
+        return (self.root / "vectors" / key).is_dir()
+
     def record(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
         """The arrays kept under `key` (64 hexadecimal digits), computed and kept first if there are none."""
         found = self.find_record(key)

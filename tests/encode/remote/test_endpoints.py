@@ -50,6 +50,8 @@ def test_a_date_may_be_one_of_toml(configure):
         ({"model": ""}, "model must be a text"),
         ({"max_spend": 5}, "max_spend needs price_per_million_tokens"),
         ({"dimension": 8}, "dimension is not known; did you mean dimensions?"),
+        ({"since": "yesterday"}, "since must be a date, as in 2026-11-22"),
+        ({"since": "2199-01-01"}, "since is 2199-01-01, which is yet to come"),
         ({"name": "other"}, "name is not known"),
     ],
 )

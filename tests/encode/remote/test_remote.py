@@ -311,10 +311,12 @@ def test_another_model_has_other_vectors(remote, store, sentences, other):
     assert changed.key("") != encoder.key("")
 
 
-def test_a_store_that_was_only_asked_has_no_date_yet(remote, store, sentences):
+def test_a_store_that_got_no_answer_has_no_date_yet(server, remote, store, sentences):
     encoder = remote()
     encoder._since = "2026-11-01"
-    missing_texts(store, encoder, sentences, "text", "")
+    server.script = ["400"]
+    with pytest.raises(RunError):
+        stored_vectors(store, encoder, sentences, "text", "", Silent())
     later = remote()
     later.attach(store)
     assert later.identity["since"] != "2026-11-01"
@@ -363,6 +365,15 @@ def test_after_a_kill_only_unanswered_requests_are_sent_again(server, remote, tm
         np.testing.assert_array_equal(vectors(store, encoder, texts), wanted(server, texts))
     again_sent = [text for text in set(sent(server)) if sent(server).count(text) > 1]
     assert len(again_sent) <= 4, "one request of four texts was on its way"
+
+
+def test_two_processes_buy_each_text_once(server, remote, tmp_path):
+    remote(batch_texts=4)
+    server.delay = 0.01
+    command = [sys.executable, "-c", STOPPED, str(tmp_path / "store")]
+    running = [subprocess.Popen(command, env=dict(os.environ)) for _ in range(2)]
+    assert [one.wait(30) for one in running] == [0, 0]
+    assert sorted(sent(server)) == sorted(f"text {at}" for at in range(60))
 
 
 def test_what_would_be_sent_in_words(configure):

@@ -39,7 +39,7 @@ class RemoteEncoder(Encoder):
         if model.precision != Model("").precision or model.runtime != Model("").runtime:
             raise InputError(f"{model.name} runs elsewhere, at a precision of its own: leave out what stands behind @")
         self.endpoint: Endpoint = endpoint(self.argument)
-        self._since = datetime.now(UTC).date().isoformat()
+        self._since = max(self.endpoint.since, datetime.now(UTC).date().isoformat())
         self._sender: Sender | None = None
 
     @property

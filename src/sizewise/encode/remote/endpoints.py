@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from ipaddress import ip_address
 from math import isfinite
@@ -161,7 +162,7 @@ class _Reader:
 
     def value(self, key: str, value: Any, kind: str) -> Any:
         if key == "since":
-            return str(value)  # TOML has dates of its own
+            return self.date(value)
         if "bool" in kind:
             right, what = isinstance(value, bool), "true or false"
         elif "str" in kind:
@@ -175,6 +176,16 @@ class _Reader:
         if not right:
             raise self.error(key, f"must be {what}")  # and is not quoted: it may be a key in the wrong place
         return value
+
+    def date(self, value: Any) -> str:
+        """TOML has dates of its own; a text does too. A day ahead may be today elsewhere, more would be a mistake."""
+        try:
+            found = date.fromisoformat(str(value))
+        except ValueError:
+            raise self.error("since", "must be a date, as in 2026-11-22") from None
+        if found > datetime.now(UTC).date() + timedelta(days=1):
+            raise self.error("since", f"is {found}, which is yet to come; give today or an earlier day")
+        return found.isoformat()
 
     def url(self, url: str) -> None:
         """Keys and texts go over https; over http only to this machine itself."""

@@ -105,6 +105,11 @@ class Wire:
                         raise Trouble(self._late, perhaps_paid=True)
                 return Reply(response.status_code, response.headers, bytes(body))
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
+            if "certificate" in str(error).lower():
+                raise InputError(
+                    f"{self._who}: its certificate is not trusted ({self._said(str(error))}), so nothing was sent; "
+                    "correct the url, or name the certificates to trust in SSL_CERT_FILE"
+                ) from None
             raise Trouble(f"no connection ({self._said(str(error))})") from None
         except httpx2.TimeoutException:
             raise Trouble(self._late, perhaps_paid=True) from None
