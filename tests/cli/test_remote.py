@@ -58,7 +58,7 @@ def test_eval_asks_first_and_pays_once(command, server, large, retrieval_folder,
     assert refused.code == 2
     assert re.fullmatch(
         r"sizewise: this would send 80 texts \(about [\d,]+ tokens, estimated at 4 bytes each\) to 127.0.0.1:\d+ "
-        r"\(remote:large\), for about [\d,.e+]+ \(at 1e\+06 a million tokens\); nothing was sent: allow it with "
+        r"\(remote:large\), for about [\d,.]+ \(at 1e\+06 a million tokens\); nothing was sent: allow it with "
         r"--allow-remote\n",
         refused.err,
     ), refused.err
@@ -142,7 +142,7 @@ def test_cost_says_where_tokens_are_estimated_and_keeps_to_max_spend(
     words = ("cost", "remote:large", "--task", retrieval_folder, "--rounds", "1", "--allow-remote")
     found = command(*words)
     assert "its endpoint counts no tokens: they are estimated from bytes" in found.out
-    estimate = float(re.search(r"for about ([\d.e+]+) ", found.err)[1])
+    estimate = float(re.search(r"for about ([\d.,]+) ", found.err)[1].replace(",", ""))
     server.usage, server.asked[:] = True, []
     server.tokens = lambda texts: 100 * len(texts)
     configure(large=large | {"max_spend": estimate + 1})

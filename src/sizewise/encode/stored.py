@@ -87,7 +87,7 @@ def _fill(
                     done += count
                 if done != len(shard):
                     raise RunError(
-                        f"{space.label} made vectors for {done} of {len(shard)} texts; an encoder must for all"
+                        f"{space.label} made vectors for {done} of {len(shard)} texts; an encoder must do all"
                     )
         finally:
             bar.close()

@@ -15,7 +15,7 @@ from sizewise.data.task import Task
 from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.remote.encoder import RemoteEncoder
 from sizewise.encode.remote.endpoints import config_path
-from sizewise.encode.remote.sending import Sending
+from sizewise.encode.remote.sending import Sending, in_money
 from sizewise.encode.stored import missing_texts
 from sizewise.pipeline.bench import Bench, fit_sample
 from sizewise.transform.chain import needs_fit
@@ -81,7 +81,7 @@ def say_spent(trust: Trust, progress: Progress) -> None:
         lost = f"; {spent.lost} requests were not answered and are counted as paid" if spent.lost else ""
         progress.say(
             f"remote:{name}: {spent.texts:,} texts in {spent.requests:,} requests, {spent.tokens:,} tokens{counted}, "
-            f"{spent.cost:.4g} spent{lost}"
+            f"{in_money(spent.cost)} spent{lost}"
         )
 
 

@@ -383,7 +383,7 @@ def test_what_would_be_sent_in_words(configure):
     words = str(Sending.of(endpoint("large"), ["x" * 100, "y" * 20], ""))
     assert words == (
         "2 texts (about 12 tokens, estimated at 4 bytes each; 1 of them cut off at 30 bytes) to api.example.com "
-        "(remote:large), for about 1.625e-06 (at 0.13 a million tokens)"
+        "(remote:large), for less than 0.01 (at 0.13 a million tokens)"
     )
     assert str(Sending.of(endpoint("free"), ["yyyy"], "")).startswith("1 text (about 1 tokens")
     assert str(Sending.of(endpoint("free"), ["yyyy"], "")).endswith("which has no price in your configuration")

@@ -53,12 +53,17 @@ class Sending:
         money = (
             "which has no price in your configuration"
             if self.cost is None
-            else f"for about {self.cost:.4g} (at {price:g} a million tokens)"
+            else f"for {in_money(self.cost)} (at {price:,g} a million tokens)"
         )
         texts = "1 text" if self.texts == 1 else f"{self.texts:,} texts"
         tokens = f"about {self.tokens:,.0f} tokens, estimated at {BYTES_A_TOKEN} bytes each"
         cut = f"; {self.cut:,} of them cut off at {self.endpoint.cut_bytes:,} bytes" if self.cut else ""
         return f"{texts} ({tokens}{cut}) to {self.endpoint.host} (remote:{self.endpoint.name}), {money}"
+
+
+def in_money(cost: float) -> str:
+    """`about 1.23`, in no particular currency."""
+    return "less than 0.01" if 0 < cost < 0.01 else f"about {cost:,.2f}"
 
 
 def estimated(size: int) -> float:
