@@ -77,6 +77,19 @@ def test_eval_asks_first_and_pays_once(command, server, large, retrieval_folder,
     assert KEY not in done.out + done.err + refused.err + file.read_text()
 
 
+def test_what_was_spent_is_said_whatever_happens(command, server, large, configure, retrieval_folder):
+    configure(large=large | {"batch_texts": 10})
+    server.script = ["ok", "ok", "wrong dimension"]
+    found = command("eval", "remote:large", "--task", retrieval_folder, "--allow-remote")
+    assert found.code == 1
+    assert "vectors of 7 dimensions, and its configuration says 8" in found.err
+    assert "remote:large: 20 texts in 2 requests" in found.err
+    assert "; 1 request was not answered as it should be and counts as paid" in found.err
+    assert command("eval", "remote:large", "--task", retrieval_folder, "--allow-remote").code == 0
+    twice = [text for text in set(sent(server)) if sent(server).count(text) > 1]
+    assert sorted(twice) == sorted(server.asked[2])
+
+
 def test_too_dear_is_refused_before_anything_is_sent(command, server, large, configure, retrieval_folder):
     configure(large=large | {"max_spend": 3.0})
     found = command("eval", "remote:large", "--task", retrieval_folder, "--allow-remote")

@@ -59,8 +59,10 @@ def command(
             trust, progress = options.trust(trust_remote_code, allow_pickle, allow_remote), options.progress(quiet)
             plan = Plan(texts, count, task=baseline_task(tasks), store=opened.root, trust=trust, rounds=rounds)
             permit(to_time(rest, texts, rounds, trust), trust, progress)
-            figures |= measure(rest, plan, progress).figures
-            say_spent(trust, progress)
+            try:
+                figures |= measure(rest, plan, progress).figures
+            finally:
+                say_spent(trust, progress)
     if json is not None:
         rows = [row for subject in subjects for row in results(subject, figures[subject])]
         options.write_results(json, rows, count)

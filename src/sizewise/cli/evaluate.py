@@ -50,8 +50,10 @@ def command(
         bench = Bench(opened, trust, options.progress(quiet))
         work = [(one, [*candidates, *named_reference(one)]) for one in tasks]
         permit(to_encode(bench, work), trust, bench.progress)
-        results = [result for one in tasks for result in scores(bench, one, candidates)]
-        say_spent(trust, bench.progress)
+        try:
+            results = [result for one in tasks for result in scores(bench, one, candidates)]
+        finally:
+            say_spent(trust, bench.progress)
     if not results:
         raise InputError(
             f"none of the candidates applies to {', '.join(one.name for one in tasks)}; bm25 ranks documents and does "

@@ -47,6 +47,7 @@ def command(
     """
     from dataclasses import replace
 
+    from sizewise.pipeline.departure import say_spent
     from sizewise.study.config import read_config
     from sizewise.study.study import Study
 
@@ -75,7 +76,11 @@ def command(
     if dry_run:
         show_plan(study, json)
     else:
-        show(study.run(out), text=not no_text, quiet=quiet, json=json)
+        try:
+            run = study.run(out)
+        finally:
+            say_spent(study.trust, study.progress)
+        show(run, text=not no_text, quiet=quiet, json=json)
 
 
 def show(run: "Run", *, text: bool = True, quiet: bool = False, json: Path | None = None) -> None:

@@ -331,4 +331,6 @@ def _expected_bytes(subject: Candidate) -> float:
     found = scheme(subject.model.name) if isinstance(subject, Embed) else None
     if isinstance(subject, Embed) and found and found[0] == "shape":
         return runtime + 1.5 * parse_shape(found[1]).weight_bytes(subject.model.precision)
+    if isinstance(subject, Embed) and subject.model.is_remote:
+        return 0.2e9  # no runtime, no weights
     return runtime + 1.0e9

@@ -78,7 +78,11 @@ def say_spent(trust: Trust, progress: Progress) -> None:
     """What was sent in the end, and what it cost."""
     for name, spent in (trust.remote.spent if trust.remote else {}).items():
         counted = "" if spent.counted else " (estimated: the endpoint does not count them)"
-        lost = f"; {spent.lost} requests were not answered and are counted as paid" if spent.lost else ""
+        one = spent.lost == 1
+        lost = (
+            f"; {spent.lost} request{' was' if one else 's were'} not answered as {'it' if one else 'they'} should be "
+        )
+        lost = f"{lost}and count{'s' if one else ''} as paid" if spent.lost else ""
         progress.say(
             f"remote:{name}: {spent.texts:,} texts in {spent.requests:,} requests, {spent.tokens:,} tokens{counted}, "
             f"{in_money(spent.cost)} spent{lost}"
@@ -92,7 +96,8 @@ def remote_models(candidates: Iterable[Candidate]) -> list[Model]:
 
 
 def remote_facts(bench: Bench, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
-    """For the record of a run: what each endpoint was, since when its vectors are bought, and what this run sent."""
+    """For the record of a run: what each endpoint was, since when its vectors are bought, and what the command that
+    finished it has sent."""
     facts = []
     for model in remote_models(candidates):
         encoder = bench.encoder(model)

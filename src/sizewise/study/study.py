@@ -27,7 +27,7 @@ from sizewise.encode.encoder import Trust
 from sizewise.encode.stored import missing_texts
 from sizewise.evaluate import evaluate, record, refuse_shape
 from sizewise.pipeline.bench import Bench, check_fit
-from sizewise.pipeline.departure import Sendings, permit, remote_facts, say_spent, to_encode, together
+from sizewise.pipeline.departure import Sendings, permit, remote_facts, to_encode, together
 from sizewise.store.store import Store
 from sizewise.study.config import StudyConfig
 from sizewise.study.confirm import confirmed
@@ -153,7 +153,6 @@ class Study:
                 "truncation": [truncation(bench, task, model) for task in work.tasks for model in work.encoders],
                 "remote": remote_facts(bench, work.scored),
             }
-            say_spent(self.trust, self.progress)
             return Run.write(folder, evidence, terms, about, work.tasks, work.scored, raws, references)
 
     def plan(self) -> "Outline":

@@ -6,8 +6,11 @@ import subprocess
 import sys
 import time
 import traceback
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 
+import httpx2
 import numpy as np
 import pytest
 
@@ -19,6 +22,7 @@ from sizewise.encode.remote import again
 from sizewise.encode.remote.allowance import Allowance
 from sizewise.encode.remote.endpoints import BYTES_A_TOKEN
 from sizewise.encode.remote.sending import Sending, sendable
+from sizewise.encode.remote.wire import retry_after
 from sizewise.encode.resolve import resolve
 from sizewise.encode.stored import missing_texts, stored_vectors
 from sizewise.store.store import Store
@@ -130,6 +134,16 @@ def test_the_endpoint_says_how_long_to_wait(server, remote):
     server.script = ["429 after 0.3"]
     remote().encode(["a"], "text", "")
     assert 0.3 <= server.at[1] - server.at[0] < 1.0
+
+
+def test_the_wait_may_be_a_date():
+    def after(written):
+        return retry_after(httpx2.Headers({"retry-after": written}))
+
+    assert 50 < after(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)) <= 60
+    assert after(format_datetime(datetime.now(UTC) - timedelta(seconds=60), usegmt=True)) == 0
+    assert (after("2.5"), after("-1")) == (2.5, 0)
+    assert [after(written) for written in ("", "soon", "inf", "nan")] == [None] * 4
 
 
 def test_an_hour_is_too_long_to_wait(server, remote):
