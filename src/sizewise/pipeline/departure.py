@@ -78,15 +78,17 @@ def say_spent(trust: Trust, progress: Progress) -> None:
     """What was sent in the end, and what it cost."""
     for name, spent in (trust.remote.spent if trust.remote else {}).items():
         counted = "" if spent.counted else " (estimated: the endpoint does not count them)"
-        one = spent.lost == 1
-        lost = (
-            f"; {spent.lost} request{' was' if one else 's were'} not answered as {'it' if one else 'they'} should be "
-        )
-        lost = f"{lost}and count{'s' if one else ''} as paid" if spent.lost else ""
+        lost = f"; {_lost(spent.lost)}" if spent.lost else ""
         progress.say(
             f"remote:{name}: {spent.texts:,} texts in {spent.requests:,} requests, {spent.tokens:,} tokens{counted}, "
             f"{in_money(spent.cost)} spent{lost}"
         )
+
+
+def _lost(count: int) -> str:
+    if count == 1:
+        return "1 request was not answered as it should be and counts as paid"
+    return f"{count:,} requests were not answered as they should be and count as paid"
 
 
 def remote_models(candidates: Iterable[Candidate]) -> list[Model]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
@@ -388,6 +389,45 @@ def test_two_processes_buy_each_text_once(server, remote, tmp_path):
     running = [subprocess.Popen(command, env=dict(os.environ)) for _ in range(2)]
     assert [one.wait(30) for one in running] == [0, 0]
     assert sorted(sent(server)) == sorted(f"text {at}" for at in range(60))
+
+
+def test_a_proxy_that_cannot_be_used_is_said_without_its_password(configure, monkeypatch):
+    configure(large={})
+    monkeypatch.setenv("ALL_PROXY", "nonsense://me:password@127.0.0.1:1")
+    with pytest.raises(InputError, match="the proxy that the environment names") as error:
+        resolve(Model("remote:large"), Trust(remote=Allowance())).load()
+    assert "password" not in "".join(traceback.format_exception(error.value))
+
+
+CONTRACT = {
+    "nothing": [],
+    "empty": [""],
+    "one letter": ["a"],
+    "100,000 words": ["word " * 100_000],
+    "lone surrogates": ["\ud83d", "\udc00x"],
+    "emoji": ["😀👩‍👩‍👧‍👦🇨🇭"],
+    "right to left": ["שלום עולם \u202e abc", "مرحبا"],
+    "identical": ["the same"] * 7,
+}
+
+
+@pytest.mark.parametrize("texts", CONTRACT.values(), ids=CONTRACT)
+def test_any_text(remote, texts):
+    found = remote(max_tokens=512).encode(texts, "text", "")
+    assert (found.shape, found.dtype) == ((len(texts), 8), np.float32)
+    np.testing.assert_array_equal(found, remote(max_tokens=512).encode(texts, "text", ""))
+    assert len(np.unique(found, axis=0)) == len(set(texts)) or texts == CONTRACT["lone surrogates"]
+
+
+def test_ten_thousand_texts_in_any_order_and_from_two_threads(server, remote):
+    texts = [f"text {at}" for at in range(10_000)]
+    order = np.random.default_rng(0).permutation(len(texts))
+    encoder = remote(batch_texts=500)
+    with ThreadPoolExecutor(2) as pool:
+        straight = pool.submit(encoder.encode, texts, "text", "")
+        mixed = pool.submit(encoder.encode, [texts[at] for at in order], "text", "")
+    np.testing.assert_array_equal(straight.result()[order], mixed.result())
+    assert encoder.trust.remote.spent["large"].texts == 20_000
 
 
 def test_what_would_be_sent_in_words(configure):

@@ -5,6 +5,7 @@ Waits double, up to a minute, each shortened by a random part, so that many clie
 """
 
 import random
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -24,19 +25,24 @@ LONGEST_ASKED = 300.0
 
 @dataclass
 class Sender:
-    """Requests to one endpoint, one after the other."""
+    """Requests to one endpoint, one after the other, whatever thread they come from."""
 
     endpoint: Endpoint
     allowance: Allowance
     wire: Wire
     _next: float = field(default=0.0, init=False)
     """When the next request may go, on the monotonic clock."""
+    _one: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def send(self, texts: list[str], estimated_tokens: float) -> Answer:
         """The vectors of `texts`, in one request that is sent until it is answered.
 
         Raises RunError when it was not after ATTEMPTS, and before a request that would go beyond `max_spend`.
         """
+        with self._one:
+            return self._send(texts, estimated_tokens)
+
+    def _send(self, texts: list[str], estimated_tokens: float) -> Answer:
         last = ""
         for attempt in range(1, ATTEMPTS + 1):
             self.allowance.check(self.endpoint, estimated_tokens)

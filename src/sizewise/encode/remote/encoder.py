@@ -12,6 +12,7 @@ since when that is assumed. To buy anew, set `since` in the configuration to tod
 one after the other.
 """
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -41,6 +42,7 @@ class RemoteEncoder(Encoder):
         self.endpoint: Endpoint = endpoint(self.argument)
         self._since = max(self.endpoint.since, datetime.now(UTC).date().isoformat())
         self._sender: Sender | None = None
+        self._opening = threading.Lock()
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -110,11 +112,12 @@ class RemoteEncoder(Encoder):
         )
 
     def _open(self) -> Sender:
-        if self._sender is None:
-            if self.trust.remote is None:
-                raise InputError(f"{self.model.name} is at {self.endpoint.host}: allow sending with --allow-remote")
-            self._sender = Sender(self.endpoint, self.trust.remote, Wire(self.endpoint))
-        return self._sender
+        if self.trust.remote is None:
+            raise InputError(f"{self.model.name} is at {self.endpoint.host}: allow sending with --allow-remote")
+        with self._opening:
+            if self._sender is None:
+                self._sender = Sender(self.endpoint, self.trust.remote, Wire(self.endpoint))
+            return self._sender
 
     def _batches(self, texts: Sequence[str]) -> Iterator[list[str]]:
         """Texts of one request each, within the endpoint's limits."""

@@ -59,9 +59,14 @@ class Wire:
             headers["authorization"] = f"Bearer {self._key}"
         # A proxy of the environment sees nothing of https but the host; plain http, to this machine, goes to none.
         environment = urlsplit(endpoint.url).scheme == "https"
-        self._client = httpx2.Client(
-            headers=headers, timeout=endpoint.timeout_s, follow_redirects=False, trust_env=environment
-        )
+        try:
+            self._client = httpx2.Client(
+                headers=headers, timeout=endpoint.timeout_s, follow_redirects=False, trust_env=environment
+            )
+        except (ImportError, ValueError, httpx2.InvalidURL):  # not quoted: it may hold a password
+            raise InputError(
+                "the proxy that the environment names (HTTPS_PROXY, ALL_PROXY) cannot be used; name one of http"
+            ) from None
 
     def __enter__(self) -> Self:
         return self
