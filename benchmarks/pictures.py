@@ -28,6 +28,8 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--prefix", default="report")
+    parser.add_argument("--axis", help="the cost on the axis (default: what is minimised)")
+    parser.add_argument("--task", help="the task of the unit that breaks (default: the first)")
     parser.add_argument("--only", nargs="*", default=list(SHOTS), choices=list(SHOTS))
     given = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -42,9 +44,14 @@ def main() -> None:
             page.goto((given.run / "report.html").resolve().as_uri())
             page.evaluate("async () => { await window.sizewise; }")
             page.wait_for_selector("#chart svg")
+            if name == "frontier" and given.axis:
+                page.get_by_label("Cost axis").select_option(given.axis)
+                page.wait_for_timeout(500)
             if name == "breaks":
+                if given.task:
+                    page.locator("#breaks select").select_option(given.task)
                 page.click("#breaks .case summary")
-                page.wait_for_selector("#breaks .case[open] .sides li")
+                page.wait_for_selector("#breaks .case[open] .sides h3")
             target = page.locator(part).first if part else page
             path = given.to / f"{given.prefix}-{name}.png"
             page.evaluate("scrollTo(0, 0)")

@@ -23,8 +23,8 @@ from sizewise.store.files import digest
 from sizewise.store.vectors import text_keys
 from sizewise.transform.chain import Chain, needs_fit, unit
 
-MANY_TEXTS = 100_000
-"""Of a larger task one candidate is scored at a time, so that memory stays that of one."""
+SIDE_BY_SIDE_BYTES = 2**30
+"""Of float vectors that candidates scored at the same time may have between them, about."""
 SCORING = 1
 """Part of every record's key. Raise it when the same vectors would give other records."""
 
@@ -46,7 +46,8 @@ def evaluate(
         refuse_shape(candidate)
     apt = [candidate for candidate in candidates if applies(candidate, task)]
     apt.sort(key=lambda one: str(one.model) if isinstance(one, Embed) else "")
-    if task.needs != "vectors" and sum(len(part.texts) for part in task.text_sets()) > MANY_TEXTS:
+    workers = side_by_side(bench, task, apt, workers)
+    if task.needs != "vectors" and workers == 1:
         for candidate in apt:
             yield candidate, record(bench, task, candidate)
         return
@@ -54,6 +55,13 @@ def evaluate(
     # run side by side as there are threads.
     with single_threaded(), ThreadPoolExecutor(workers) as pool:
         yield from zip(apt, pool.map(lambda candidate: record(bench, task, candidate), apt), strict=True)
+
+
+def side_by_side(bench: Bench, task: Task, candidates: Sequence[Candidate], workers: int) -> int:
+    """How many of `candidates` are scored at a time: `workers`, or fewer where their vectors are many and wide."""
+    widths = [bench.encoder(one.model).dimensions for one in candidates if isinstance(one, Embed)]
+    each = 4 * max(widths, default=1) * sum(len(part.texts) for part in task.text_sets())
+    return max(1, min(workers, SIDE_BY_SIDE_BYTES // max(1, each)))
 
 
 def refuse_shape(candidate: Candidate) -> None:

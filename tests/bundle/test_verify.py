@@ -259,6 +259,13 @@ def test_a_fresh_process_gives_the_same_report(write_bundle, retrieval_folder, s
     assert fresh.verify(folder, tasks) == verify(folder, tasks)
 
 
+def test_nothing_in_the_current_folder_is_imported(write_bundle, tmp_path, monkeypatch):
+    folder = write_bundle("bm25")
+    (tmp_path / "orjson.py").write_text("raise SystemExit('imported from the current folder')")
+    monkeypatch.chdir(tmp_path)
+    assert fresh.verify(folder).passed
+
+
 def test_errors_come_back_from_the_process(write_bundle, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="is no bundle"):
         fresh.verify(tmp_path)

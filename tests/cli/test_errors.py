@@ -44,6 +44,9 @@ WRONG = [
     (["study", "fake:words", "--task", "T", "--limit", "p95_ms=fast"], "--limit 'p95_ms=fast' is not FIGURE=NUMBER"),
     (["study", "fake:words", "--task", "T", "--limit", "p95=3"], "did you mean p95_ms?"),
     (["study", "fake:words", "--task", "T", "--limit", "p95=3", "--dry-run"], "did you mean p95_ms?"),
+    (["study", "fake:words", "--task", "T", "--limit", "margin=2"], "there is no cost called 'margin'"),
+    (["study", "fake:words", "--task", "T", "--limit", "p95_ms=inf"], "to have none, leave it out"),
+    (["build", "x" * 300, "--out", "B"], "is not a folder here"),
     (
         ["study", "fake:words", "--task", "T", "--out", "/dev/null/run"],
         "the run folder /dev/null/run cannot be written",

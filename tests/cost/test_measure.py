@@ -66,6 +66,13 @@ def test_a_worker_has_the_threads_and_no_network(plan, fakes, tmp_path, monkeypa
         assert {"OMP_NUM_THREADS=1", "RAYON_NUM_THREADS=1", "HF_HUB_OFFLINE=1"} <= set(environment.split("\0"))
 
 
+def test_nothing_in_the_current_folder_is_imported(plan, fakes, tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('imported from the current folder')")
+    monkeypatch.chdir(tmp_path)
+    with Worker(parse("fake:words"), plan) as worker:
+        assert worker.about["dimensions"] == 32
+
+
 def test_what_libraries_print_disturbs_nothing(plan, fakes, sentences):
     """A megabyte on either stream would fill a pipe, and the process would wait for ever."""
     with Worker(parse("fake:noisy"), plan) as worker:

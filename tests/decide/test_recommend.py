@@ -468,6 +468,7 @@ def test_what_is_read_again_gives_the_same_answer(make, noisy, task, round_trip)
         ({"minimise": "p95_ms", "limits": {"p95_ms": -1}}, "the limit on p95_ms is -1; it must be a number, zero or"),
         ({"minimise": "p95_ms", "limits": {"p95_ms": float("nan")}}, "the limit on p95_ms is nan"),
         ({"minimise": "p95_ms", "margin": 0}, "the margin is 0; it must be a number above zero"),
+        ({"minimise": "p95_ms", "limits": {"p95_ms": float("inf")}}, "the limit on p95_ms is inf"),
         ({"minimise": "p95_ms", "margin": float("nan")}, "the margin is nan"),
         ({"minimise": "p95_ms", "margin": float("inf")}, "the margin is inf"),
         ({"minimise": "p95_ms", "margins": {"sts": -2}}, "the margin for sts is -2; it must be a number above zero"),

@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import numpy as np
@@ -76,7 +76,7 @@ def run_of(evidence, folder, terms=None, **more):
     about = {
         "name": "made up", "environment": {"processor": "abacus", "processors": 2, "threads": 2, "memory_gb": 8.0,
         "system": "Linux", "python": "3.11", "accelerator": None, "versions": {"sizewise": "0"}},
-        "cost_texts": {"texts": 10}, "prices": {"price_per_hour": 0.2}, "documents": 100, "seconds": {"encode": 1.0},
+        "cost_texts": "texts of set/0", "prices": {"price_per_hour": 0.2}, "documents": 100, "seconds": {"encode": 1.0},
         "slices": [], "truncation": [], "confirmation": None, "searches": {},
         "tasks": [{"name": one.name, "path": "/gone", "protocol": None, "fingerprint": "x", "margin": one.margin}
                   for one in evidence.tasks],
@@ -176,6 +176,40 @@ def test_knobs_decide_again(opened, tmp_path):
     page.get_by_role("button", name="Back to the study's own").click()
     page.wait_for_timeout(300)
     assert page.inner_text("#answer-body .first") == sentences(run.recommend())[0]
+
+
+@pytest.mark.parametrize("minimise", ["monthly_cost", "device_memory_mb"])
+def test_a_cost_that_nobody_measured_is_no_reason_not_to_draw(opened, tmp_path, minimise):
+    run = run_of(made_up(4), tmp_path / "run", Terms(minimise))
+    page = opened(write_report(tmp_path, run, run.recommend()))
+    assert page.inner_text("#answer-body .first") == sentences(run.recommend())[0]
+    assert page.locator("#scores tbody tr").count() > 5
+
+
+def test_the_axis_follows_what_is_minimised_and_no_view_is_left_behind(opened, tmp_path):
+    run = run_of(made_up(3), tmp_path / "run")
+    page = opened(write_report(tmp_path, run, run.recommend()))
+    for name in ("memory_mb", "p95_ms", "disk_mb"):
+        page.get_by_label("Minimise").select_option(name)
+        page.wait_for_timeout(250)
+        assert page.get_by_label("Cost axis").input_value() == name
+        assert f"--minimise {name}" in page.inner_text("#command")
+    assert page.locator("#chart svg").count() == 1
+
+
+def test_bounds_wider_than_any_loss(opened, tmp_path):
+    evidence = made_up(1)
+    wide = [replace(one, bounds=rounded_up(one.bounds * 300)) for one in evidence.compared]
+    run = run_of(replace(evidence, compared=tuple(wide)), tmp_path / "run")
+    page = opened(write_report(tmp_path, run, run.recommend()))
+    found = run.recommend(margin=12.0)
+    assert asked(page, found.terms) == [found.candidate, found.verdict, sentences(found)]
+
+
+def test_a_preset_of_a_later_version(opened, tmp_path):
+    run = run_of(made_up(1), tmp_path / "run", Terms("p95_ms", {}, 2.0, {}, "orbital"))
+    page = opened(write_report(tmp_path, run, run.recommend()))
+    assert "Preset orbital, which this version of Sizewise does not know." in page.inner_text("#answer-body")
 
 
 HOSTILE = (

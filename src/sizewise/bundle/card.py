@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from sizewise.bundle.layout import Layout
 from sizewise.core.candidate import Embed
 from sizewise.core.registry import TRANSFORMS
 from sizewise.core.text import printable
+from sizewise.cost.figures import written
 from sizewise.encode.folder import DEFAULT_MODEL
 from sizewise.pipeline.build import EmbedPipeline, LexicalPipeline
 
@@ -65,7 +67,7 @@ def cell(text: str) -> str:
 
 def number(value: float | None) -> str:
     """A figure with the digits that matter."""
-    return "-" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return "-" if value is None else written(value)
 
 
 def _header(layout: Layout) -> Iterator[str]:
@@ -86,7 +88,7 @@ def _hub_name(name: str) -> str | None:
     """The name as the hub knows it, where it is one; a folder has none."""
     if name == DEFAULT_MODEL:
         return f"sentence-transformers/{name}"
-    return name if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) else None
+    return name if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) and not Path(name).is_dir() else None
 
 
 def _what(layout: Layout, pipeline: EmbedPipeline | LexicalPipeline, about: Mapping[str, Any]) -> Iterator[str]:
@@ -198,6 +200,6 @@ def _verify() -> Iterator[str]:
     yield ""
     yield from ("```console", "$ sizewise verify path/to/this/folder", "```", "")
     yield (
-        "This proves that the files are those that were written and that the pipeline answers as it did then. It does "
-        "not prove who wrote them."
+        "This checks that the files are those that were written and that the pipeline answers as it did then. It is a "
+        "check of integrity, not of authorship: whoever can write the files can write a certificate for them."
     )

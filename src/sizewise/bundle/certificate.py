@@ -63,10 +63,14 @@ def read(folder: Path) -> Certificate:
         raise Damaged(f"{CERTIFICATE} has schema {found.get('schema')}, and this version reads {SCHEMA}")
     if missing := [name for name, kind in NEEDED.items() if not isinstance(found.get(name), kind)]:
         raise Damaged(f"{CERTIFICATE} is no certificate: it has no {missing[0]}")
-    claimed = found.get("digest")
-    if claimed != _digest({name: value for name, value in found.items() if name != "digest"}):
+    try:
+        digest = _digest({name: value for name, value in found.items() if name != "digest"})
+        written = canonical(found)
+    except orjson.JSONEncodeError as error:  # it reads what it does not write: lists 300 deep
+        raise Damaged(f"{CERTIFICATE} was changed: no certificate is like that ({error})") from None
+    if found.get("digest") != digest:
         raise Damaged(f"{CERTIFICATE} was changed: its digest is not that of its content")
-    if canonical(found) != content:
+    if written != content:
         raise Damaged(f"{CERTIFICATE} was changed: it is not in the form in which certificates are written")
     return found
 

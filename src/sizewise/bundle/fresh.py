@@ -29,7 +29,7 @@ def verify(path: Path | str, tasks: Sequence[Path | str] = (), threads: int | No
     request = {"bundle": str(path), "tasks": [str(task) for task in tasks]}
     environment = dict(os.environ) | (dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else {})
     done = subprocess.run(
-        [sys.executable, "-m", "sizewise.bundle.fresh"],
+        [sys.executable, "-P", "-m", "sizewise.bundle.fresh"],  # -P: nothing from the current folder is imported
         input=orjson.dumps(request),
         capture_output=True,
         env=environment,

@@ -40,11 +40,23 @@ def placed(out: Path, *, force: bool) -> Iterator[Path]:
         new.mkdir()
         yield new
         _readable(new)
-        if out.exists():
-            out.rename(temporary / "old")
-        new.rename(out)
+        check_place(out, force=force)  # again: something may have come there meanwhile
+        _take(out, new, temporary / "old")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take(out: Path, new: Path, old: Path) -> None:
+    """Put `new` where `out` is; if that fails, what was there is put back."""
+    if not out.exists():
+        new.rename(out)
+        return
+    out.rename(old)
+    try:
+        new.rename(out)
+    except BaseException:
+        old.rename(out)
+        raise
 
 
 def _readable(folder: Path) -> None:

@@ -37,7 +37,7 @@ def command(
     from sizewise.pipeline.bench import Bench
     from sizewise.pipeline.departure import permit, say_spent, to_encode
     from sizewise.store.store import Store
-    from sizewise.study.study import named_reference
+    from sizewise.study.space import with_reference
 
     if protocol is not None and protocol not in PROTOCOLS:
         raise InputError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
@@ -48,7 +48,7 @@ def command(
     trust = options.trust(trust_remote_code, allow_pickle, allow_remote)
     with Store(store) as opened:
         bench = Bench(opened, trust, options.progress(quiet))
-        work = [(one, [*candidates, *named_reference(one)]) for one in tasks]
+        work = [(one, with_reference(one, candidates)) for one in tasks]
         permit(to_encode(bench, work), trust, bench.progress)
         try:
             results = [result for one in tasks for result in scores(bench, one, candidates)]

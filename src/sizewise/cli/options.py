@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,6 +73,8 @@ QueriesPerMonth = Annotated[float | None, typer.Option(min=0, help="Queries serv
 
 def parse_limits(texts: Sequence[str]) -> dict[str, float]:
     """`["p95_ms=30"]` -> `{"p95_ms": 30.0}`. Raises InputError for anything else."""
+    from sizewise.cost.figures import COSTS
+
     limits = {}
     for text in texts:
         name, equals, number = text.partition("=")
@@ -81,6 +84,10 @@ def parse_limits(texts: Sequence[str]) -> dict[str, float]:
             equals = ""
         if not equals:
             raise InputError(f"--limit {text!r} is not FIGURE=NUMBER, as in p95_ms=30")
+        if name.strip() not in COSTS:
+            close = get_close_matches(name.strip(), COSTS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(COSTS)}"
+            raise InputError(f"--limit: there is no cost called {name.strip()!r}; {hint}")
     return limits
 
 

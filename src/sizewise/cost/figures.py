@@ -77,3 +77,8 @@ MORE_IS_BETTER = ("texts_per_s", "tokens_per_s")
 """Figures that a limit bounds from below; minimised with their sign turned."""
 EXACT = ("bytes_per_vector", "parameters", "disk_mb", "storage_cost")
 """Figures that are arithmetic: no two measurements of them differ."""
+
+
+def written(value: float) -> str:
+    """A figure for people: four digits that matter, never an exponent for a large one."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

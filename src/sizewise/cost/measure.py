@@ -175,7 +175,7 @@ class Worker:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process; a pipe could fill up and block
         started = time.time()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sizewise.cost.worker"],
+            [sys.executable, "-P", "-m", "sizewise.cost.worker"],  # -P: nothing from the current folder is imported
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

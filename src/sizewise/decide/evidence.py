@@ -16,6 +16,8 @@ from sizewise.stats.statistics import bootstrap
 from sizewise.stats.subset import Subset
 
 RESAMPLES = 2000
+MOST_LOST = 200.0
+"""Points: no two scores are farther apart, since correlations lie between -100 and 100."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -101,7 +103,7 @@ def compare(
 
 def rounded_up(bounds: Floats) -> Floats:
     """Bounds in points, up to the next hundredth: still bounds, and exact in the two bytes that a report gives them."""
-    result: Floats = np.ceil(bounds * 100) / 100
+    result: Floats = np.clip(np.ceil(bounds * 100) / 100, -MOST_LOST, MOST_LOST)
     return result
 
 

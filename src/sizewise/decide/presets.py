@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from sizewise.core.errors import InputError
-from sizewise.cost.figures import MORE_IS_BETTER
-from sizewise.decide.terms import Terms, written
+from sizewise.cost.figures import MORE_IS_BETTER, written
+from sizewise.decide.terms import Terms
 
 
 @dataclass(frozen=True)

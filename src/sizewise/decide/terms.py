@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from math import isfinite
 
 from sizewise.core.errors import InputError
-from sizewise.cost.figures import COSTS, MORE_IS_BETTER
+from sizewise.cost.figures import COSTS, MORE_IS_BETTER, written
 
 DEFAULT_MARGIN = 2.0
 """Points (x100) that may be lost."""
@@ -34,8 +34,10 @@ class Terms:
                 hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(COSTS)}"
                 raise InputError(f"there is no cost called {name!r}; {hint}")
         for name, limit in self.limits.items():
-            if not limit >= 0:
-                raise InputError(f"the limit on {name} is {limit}; it must be a number, zero or more")
+            if not (limit >= 0 and isfinite(limit)):
+                raise InputError(
+                    f"the limit on {name} is {limit}; it must be a number, zero or more; to have none, leave it out"
+                )
         for name, margin in {"": self.margin, **self.margins}.items():
             if not (margin > 0 and isfinite(margin)):
                 raise InputError(
@@ -45,11 +47,6 @@ class Terms:
     def margin_of(self, task: str, own: float | None) -> float:
         """The margin on a task: given for it here, else its own, else the common one."""
         return self.margins.get(task, self.margin if own is None else own)
-
-
-def written(value: float) -> str:
-    """A figure for people: four digits that matter, never an exponent for a large one."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def breach(name: str, limit: float, value: float | None) -> str | None:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from math import floor
 
-from sizewise.cost.figures import MORE_IS_BETTER
-from sizewise.decide.presets import explained
+from sizewise.cost.figures import written
+from sizewise.decide.presets import explained, limits_in_words
 from sizewise.decide.recommend import OnTask
 from sizewise.decide.recommendation import Recommendation
-from sizewise.decide.terms import written
 from sizewise.stats.compare import MIN_GROUPS_FOR_PROOF
 
 UNITS = {
@@ -50,10 +49,7 @@ def amount(name: str, value: float) -> str:
 
 
 def _none(found: Recommendation) -> Iterator[str]:
-    limits = ", ".join(
-        f"{name} {'at least' if name in MORE_IS_BETTER else 'at most'} {written(limit)}"
-        for name, limit in found.terms.limits.items()
-    )
+    limits = ", ".join(limits_in_words(found.terms.limits))
     if limits:
         yield f"No candidate is within the limits ({limits}), so there is nothing to recommend."
     else:

@@ -1,6 +1,7 @@
 """Model folders: where a name leads, what is in them, and what in them is refused."""
 
 import importlib.util
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def locate(name: str, trust: Trust) -> "ModelFolder":
     Raises InputError when there is none, or when it would run code or unpickle and the user has not named it.
     """
     path = Path(name).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name too long to be one
         folder = ModelFolder(name, path)
     elif name in (DEFAULT_MODEL, f"sentence-transformers/{DEFAULT_MODEL}"):
         folder = _embedded()

@@ -1,5 +1,6 @@
 """A bench: a store, live encoders, and somebody who wants to hear of progress. What studies and pipelines work on."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -22,7 +23,8 @@ FIT_TEXTS = 5_000
 """Texts that transforms are fitted on, at most: a fixed random sample of the task's corpus or training texts."""
 
 
-FEW = 2
+SAMPLES_KEPT = 2
+"""Vectors to fit on that are kept: candidates come model by model, and two models overlap."""
 
 
 @dataclass
@@ -38,26 +40,33 @@ class Bench:
     _rows: dict[tuple[Model, str, str, str], Rows] = field(default_factory=dict)
     """Stored vectors by model, task, text set and prompt: looking thousands of texts up takes a while."""
     _samples: dict[tuple[Model, str], Vectors] = field(default_factory=dict)
-    """Vectors to fit on, the last FEW."""
+    """Vectors to fit on, the last SAMPLES_KEPT."""
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    """Candidates are scored in threads; what they share is made once."""
 
     def encoder(self, model: Model) -> Encoder:
         """The encoder of `model`. Raises InputError when there is none."""
-        if model not in self._encoders:
-            self._encoders[model] = resolve(model, self.trust)
-            self._encoders[model].attach(self.store)
-        return self._encoders[model]
+        with self._lock:
+            if model not in self._encoders:
+                self._encoders[model] = resolve(model, self.trust)
+                self._encoders[model].attach(self.store)
+            return self._encoders[model]
 
     def forget(self, model: Model) -> None:
-        """Let go of an encoder and its weights."""
+        """Let go of an encoder, its weights, and what was made of its vectors."""
+        self._fitted = {key: found for key, found in self._fitted.items() if key[0] != model}
+        self._samples = {key: found for key, found in self._samples.items() if key[0] != model}
+        self._rows = {key: found for key, found in self._rows.items() if key[0] != model}
         if (encoder := self._encoders.pop(model, None)) is not None:
             encoder.unload()
 
     def vectors(self, model: Model, task: Task, texts: TextSet) -> Rows:
         """The vectors of one of the task's text sets, encoded where the store does not have them."""
         key = (model, task.fingerprint, texts.name, self.encoder(model).prompt(texts.role, task.prompts))
-        if key not in self._rows:
-            self._rows[key] = self._stored(model, task, texts)
-        return self._rows[key]
+        with self._lock:
+            if key not in self._rows:
+                self._rows[key] = self._stored(model, task, texts)
+            return self._rows[key]
 
     def fit_vectors(self, model: Model, task: Task) -> Vectors:
         """Vectors float32 [n, d] that the task's transforms are fitted on; empty when the task has no text for it."""
@@ -69,7 +78,7 @@ class Bench:
             ]
             none = np.empty((0, self.encoder(model).dimensions), dtype=np.float32)
             found = np.concatenate([none, *blocks])
-            for oldest in list(self._samples)[: -(FEW - 1)]:
+            for oldest in list(self._samples)[: -(SAMPLES_KEPT - 1)]:
                 self._samples.pop(oldest, None)
             self._samples[key] = found
         return found
@@ -83,12 +92,14 @@ class Bench:
         encoder = self.encoder(candidate.model)
         fitted = needs_fit(candidate.steps)
         empty = np.empty((0, encoder.dimensions), dtype=np.float32)
-        sample = self.fit_vectors(candidate.model, task) if fitted else empty
-        try:
+        cosine = encoder.similarity == "cosine"
+        with self._lock:
+            sample = self.fit_vectors(candidate.model, task) if fitted else empty
             known = self._fitted.setdefault((candidate.model, task.fingerprint), {})
-            return Chain.fit(candidate.steps, sample, cosine=encoder.similarity == "cosine", known=known)
-        except InputError as error:
-            raise InputError(f"{candidate} on {task.name}: {error}") from None
+            try:
+                return Chain.fit(candidate.steps, sample, cosine=cosine, known=known)
+            except InputError as error:
+                raise InputError(f"{candidate} on {task.name}: {error}") from None
 
     def _stored(self, model: Model, task: Task, texts: TextSet) -> Rows:
         encoder = self.encoder(model)

@@ -17,7 +17,10 @@ from sizewise.study.source import Source
 Tasks = Mapping[str, Task | str]
 """By name: a run's task, or why it cannot be read again."""
 
-NOTHING_BETTER = "the recommended candidate is the best one here and on average, so there is nothing to compare it with"
+NOTHING_BETTER = (
+    "the recommended candidate is the best one here and, on average, the best without transforms, so there is nothing "
+    "to compare it with"
+)
 
 
 def reread(run: Run) -> Tasks:
@@ -32,7 +35,7 @@ def reread(run: Run) -> Tasks:
 
 
 def opponent(found: Recommendation, on_task: OnTask) -> str | None:
-    """What the recommended candidate is compared with on a task: the best there, or else the best on average."""
+    """What the recommended one is compared with on a task: the best there, or else the best without transforms."""
     for other in (on_task.best, found.best):
         if other is not None and other != found.candidate:
             return other

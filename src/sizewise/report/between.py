@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sizewise.cost.figures import written
 from sizewise.decide.between import Between, CostChange, ScoreChange, Side, between
 from sizewise.decide.recommendation import Recommendation
-from sizewise.decide.terms import written
 from sizewise.study.run import Run
 
 MOST_ROWS = 24

@@ -17,6 +17,7 @@ from sizewise.decide.recommendation import Recommendation
 from sizewise.report.again import NOTHING_BETTER, Tasks, decided_on, group_names, opponent, reread
 from sizewise.study.records import RecordFile, Records
 from sizewise.study.run import Run
+from sizewise.study.space import reference_of
 
 MOST_CHARACTERS = 400
 """Of any text in a case; what is longer is cut and says so."""
@@ -61,7 +62,7 @@ class TaskBreaks:
     candidate: str
     """The recommended one."""
     other: str | None
-    """What it is compared with: the best on this task or, where that is itself, the best on average; None: neither."""
+    """What it is compared with: the best on this task or, where that is itself, the best without transforms."""
     units: int = 0
     """Units compared; 0 where nothing could be."""
     lost: int = 0
@@ -191,10 +192,10 @@ class _Comparison:
     def _reference(self) -> Raw | None:
         """The record that a fidelity task compares with, where the candidate it is of is in the run."""
         task = self.readable
-        if task is None or task.is_quality or not self.text:
+        if task is None or not self.text:
             return None
-        named = getattr(task, "reference", None) or next(iter(self.run.evidence.plain), None)
-        records = None if named is None else self.file.of(task.name, str(parse(named)))
+        reference = reference_of(task, [parse(name) for name in self.run.evidence.candidates])
+        records = None if reference is None else self.file.of(task.name, str(reference))
         return None if records is None else task.raw_of(records.columns)
 
     def _groups(self, worst: Sequence[int], records: Records) -> Sequence[str | None]:

@@ -7,6 +7,7 @@ from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
+from itertools import count
 from string import Template
 from typing import Any
 
@@ -22,7 +23,10 @@ from sizewise.report.groups import groups
 from sizewise.report.payload import payload
 from sizewise.study.run import Run
 
-SCRIPTS = ("numbers", "decide", "words", "dom", "terms", "sections", "page")
+SCRIPTS = (
+    *("numbers", "decide", "words"),
+    *("dom", "terms", "answer", "frontier", "scores", "costs", "breaks", "made", "page"),
+)
 """In the order in which they build on each other."""
 
 
@@ -42,8 +46,7 @@ def report_html(run: Run, found: Recommendation, *, text: bool = True) -> str:
         "groups": [one.to_json() for one in groups(run, found, text=text, tasks=tasks)],
     }
     if not text:
-        about["slices"] = [one | {"name": f"slice {at}"} for at, one in enumerate(about["slices"], 1)]
-        about["tasks"] = [one | {"notes": ()} for one in about["tasks"]]  # some quote labels
+        about |= without_text(about)
     style, library, script = _part("style.css"), _library(), _script()
     return Template(_part("page.html")).substitute(
         policy=_policy(scripts=(library, script), style=style),
@@ -54,6 +57,20 @@ def report_html(run: Run, found: Recommendation, *, text: bool = True) -> str:
         library=library,
         script=script,
     )
+
+
+def without_text(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the page's data would tell something of the user's texts or folders, told without it.
+
+    Names of runs, tasks and candidates stay: the page is about them.
+    """
+    numbers = count(1)
+    return {
+        "folder": "RUN",
+        "slices": [one | {"name": f"slice {number}"} for one, number in zip(about["slices"], numbers, strict=False)],
+        "tasks": [one | {"notes": ()} for one in about["tasks"]],  # some quote labels
+        "breaks": [one | {"shown": [case | {"slice": None} for case in one["shown"]]} for one in about["breaks"]],
+    }
 
 
 def shown(value: Any) -> Any:

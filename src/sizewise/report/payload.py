@@ -39,7 +39,7 @@ def payload(run: Run, found: Recommendation) -> dict[str, Any]:
         "options": [
             part
             for name, value in run.about.get("repriced", {}).items()
-            for part in (f"--{name.replace('_', '-')}", f"{value:g}")
+            for part in (f"--{name.replace('_', '-')}", str(value))
         ],
         "terms": asdict(terms),
         "study_terms": asdict(run.terms),

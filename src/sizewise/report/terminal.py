@@ -11,10 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from sizewise.core.text import printable
-from sizewise.cost.figures import Figures
+from sizewise.cost.figures import Figures, written
 from sizewise.decide.evidence import Evidence
 from sizewise.decide.recommendation import Recommendation
-from sizewise.decide.terms import written
 from sizewise.decide.words import UNITS, sentences
 
 MOST_ROWS = 24

@@ -19,7 +19,7 @@ from sizewise.evaluate import applies, record_key
 from sizewise.pipeline.bench import Bench
 from sizewise.pipeline.build import EmbedPipeline, LexicalPipeline
 from sizewise.ship.source import Chosen
-from sizewise.study.space import distinct_models
+from sizewise.study.space import reference_of
 from sizewise.study.study import reference_record
 from sizewise.transform.chain import needs_fit
 
@@ -109,12 +109,9 @@ def _row(task: Task, compared: Compared, at: int, reference: str | None) -> Row:
 
 
 def _reference(chosen: Chosen, task: Task) -> str | None:
-    """What a fidelity task compares with; see `reference_record`."""
-    if task.is_quality:
-        return None
-    named = getattr(task, "reference", None)
-    encoders = distinct_models(_candidates(chosen))
-    return str(parse(named)) if named else str(encoders[0]) if encoders else None
+    """What a fidelity task compares with."""
+    found = reference_of(task, _candidates(chosen))
+    return None if found is None else str(found)
 
 
 def _candidates(chosen: Chosen) -> Sequence[Candidate]:

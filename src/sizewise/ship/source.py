@@ -1,5 +1,6 @@
 """What a bundle is to be built from: a finished run's answer, a candidate of it, or a candidate alone."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
@@ -76,9 +77,11 @@ def run_in(source: Candidate | Path | str) -> Run | None:
     if isinstance(source, Embed | Lexical):
         return None
     folder = Path(source)
-    if (folder / "run.json").is_file():
+    # Of a candidate, which may be longer than the name of any file, these say no; Path's own methods raise.
+    if os.path.isfile(folder / "run.json"):  # noqa: PTH113
         return Run.load(folder)
-    if folder.is_dir() and not any((folder / file).is_file() for file in ("config.json", "modules.json")):
+    is_model = any(os.path.isfile(folder / file) for file in ("config.json", "modules.json"))  # noqa: PTH113
+    if os.path.isdir(folder) and not is_model:  # noqa: PTH112
         raise InputError(f"{folder} holds neither a finished run (run.json) nor a model; give one of these")
     return None
 

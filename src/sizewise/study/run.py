@@ -152,6 +152,7 @@ class Run:
     def repriced(self, **changed: float) -> "Run":
         """The same run at other prices."""
         prices = Prices(**({**self.about["prices"]} | changed))
+        repriced = {**self.about.get("repriced", {}), **changed}
         documents = int(self.about["documents"])
 
         def again(figures: Mapping[str, Figures]) -> dict[str, Figures]:
@@ -160,7 +161,7 @@ class Run:
         evidence = replace(
             self.evidence, figures=again(self.evidence.figures), end_to_end=again(self.evidence.end_to_end)
         )
-        return Run(self.folder, evidence, self.terms, {**self.about, "prices": asdict(prices), "repriced": changed})
+        return Run(self.folder, evidence, self.terms, {**self.about, "prices": asdict(prices), "repriced": repriced})
 
 
 def changed_terms(terms: Terms, changed: Mapping[str, Any]) -> Terms:

@@ -17,6 +17,8 @@ class Source:
     protocol: str | None
     fingerprint: str
     margin: float | None = None
+    reference: str | None = None
+    """Of a fidelity task: the candidate that its task.toml names."""
 
     def load(self) -> Task:
         """The task again. Raises InputError when its folder is gone or holds other data than the run was made with."""
@@ -24,7 +26,7 @@ class Source:
             task = load_task(self.path, protocol=self.protocol, name=self.name)
         except InputError as error:
             raise InputError(f"the run's task {self.name} cannot be read again: {error}") from None
-        if task.fingerprint != self.fingerprint:
+        if task.fingerprint != self.fingerprint or getattr(task, "reference", None) != self.reference:
             raise InputError(
                 f"the run's task {self.name} has changed: {self.path} holds other data than the run was made with; "
                 "run the study again"
@@ -35,4 +37,5 @@ class Source:
 def source(task: Task) -> Source:
     """Where `task` came from."""
     path = str(Path(task.path).resolve())
-    return Source(task.name, path, getattr(task, "protocol", None), task.fingerprint, task.margin)
+    protocol, reference = getattr(task, "protocol", None), getattr(task, "reference", None)
+    return Source(task.name, path, protocol, task.fingerprint, task.margin, reference)

@@ -7,6 +7,7 @@ from itertools import product
 from sizewise.core.candidate import Candidate, Embed, Lexical, Step
 from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse
+from sizewise.data.task import Task
 from sizewise.study.ladder import LADDER
 
 BASELINE = Lexical("bm25")
@@ -62,6 +63,23 @@ def ending(text: str) -> tuple[tuple[Step, ...], int]:
     found = parse(f"x+{text}")
     assert isinstance(found, Embed)
     return found.steps, found.rescore
+
+
+def reference_of(task: Task, candidates: Sequence[Candidate]) -> Candidate | None:
+    """What a fidelity task compares with: the candidate that it names, else the first encoder's floats.
+
+    None for a task of quality, and where there is neither.
+    """
+    if task.is_quality:
+        return None
+    named = getattr(task, "reference", None)
+    return parse(named) if named else next(iter(distinct_models(candidates)), None)
+
+
+def with_reference(task: Task, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """`candidates` and what a fidelity task compares them with: all whose records are needed."""
+    reference = reference_of(task, candidates)
+    return [*candidates, *([] if reference is None else [reference])]
 
 
 def distinct_models(candidates: Sequence[Candidate]) -> list[Embed]:

@@ -11,7 +11,6 @@ import numpy as np
 from sizewise.core.candidate import Candidate, Embed, is_shape
 from sizewise.core.environment import environment
 from sizewise.core.errors import InputError
-from sizewise.core.grammar import parse
 from sizewise.core.progress import Progress, Silent
 from sizewise.cost.measure import Plan, default_threads
 from sizewise.cost.price import Prices
@@ -35,7 +34,7 @@ from sizewise.study.costing import baseline_task, composed, documents_of, finali
 from sizewise.study.forecast import SECONDS_A_RECORD
 from sizewise.study.run import Run, RunFolder
 from sizewise.study.source import source
-from sizewise.study.space import BASELINE, Space, distinct_models, expand
+from sizewise.study.space import BASELINE, Space, distinct_models, expand, reference_of, with_reference
 from sizewise.study.truncation import truncation
 from sizewise.transform.chain import check_steps, needs_fit
 
@@ -316,7 +315,7 @@ class Work:
 
     def sendings(self, plan: Plan, folder: Path | None = None) -> Sendings:
         """What would be sent to endpoints: texts without a vector, and those that cost is measured on."""
-        scored = [(task, [*self.scored, *named_reference(task)]) for task in self.tasks]
+        scored = [(task, with_reference(task, self.scored)) for task in self.tasks]
         timed = to_send(self.cost_subjects(), self.scored, plan, folder)
         return together((to_encode(self.bench, scored), timed))
 
@@ -342,23 +341,16 @@ class Work:
         return Outline(tuple(task.name for task in self.tasks), names, tuple(encodes))
 
 
-def named_reference(task: Task) -> list[Candidate]:
-    """The candidate that a fidelity task names to compare with, if it names one."""
-    named = getattr(task, "reference", None)
-    return [] if task.is_quality or named is None else [parse(named)]
-
-
 def reference_record(bench: Bench, task: Task, candidates: Sequence[Candidate]) -> Raw | None:
-    """The record that a fidelity task compares with: of the candidate it names, else of the first encoder's floats.
+    """The record that a fidelity task compares with (see `reference_of`); None for tasks of quality.
 
-    None for tasks of quality. Raises InputError when there is neither.
+    Raises InputError when there is nothing to compare with.
     """
     if task.is_quality:
         return None
-    known: Sequence[Candidate] = [*named_reference(task), *distinct_models(candidates)]
-    if not known:
+    reference = reference_of(task, candidates)
+    if reference is None:
         raise InputError(f"task {task.name} compares with a reference candidate; name one in its task.toml")
-    reference = known[0]
     refuse_shape(reference)
     return record(bench, task, reference)
 

@@ -26,25 +26,25 @@ def write(run: Run, candidates: list[str], folder: Folder) -> None:
     models = file_names(run.evidence.candidates)
     tasks = file_names([task.name for task in run.evidence.tasks])
     file = RecordFile(run.folder)
-    encoded: dict[str, int] = {}
+    encoded: dict[str, set[str]] = {}
     for task in tasks:
         for name in candidates:
             records = file.of(task, name) if name in models else None
             if records is None or not {"ids", "scores"} <= set(records.columns):
                 continue
             folder.write((tasks[task], f"{models[name]}.run"), lines(records, models[name]))
-            encoded[task] = encoded.get(task, 0) + _encoded(records)
+            encoded.setdefault(task, set()).update(_encoded(records))
     if not folder.files:
         raise InputError(
             f"{run.folder} has no rankings of these candidates: run files are for tasks that rank documents"
         )
     if left := [task for task in tasks if task not in encoded]:
         folder.notes.append(f"Left out, as nothing is ranked there: {', '.join(left)}.")
-    for task, count in encoded.items():
-        if count:
+    for task, ids in encoded.items():
+        if ids:
             folder.notes.append(
-                f"{task}: {count:,} ids hold white space or %, which are written as in a URL (%20, %25), since white "
-                "space separates columns; write your qrels in the same way."
+                f"{task}: {len(ids):,} ids hold white space or %, which are written as in a URL (%20, %25), since "
+                "white space separates columns; write your qrels in the same way."
             )
 
 
@@ -76,6 +76,7 @@ def non_increasing(ids: Sequence[str], scores: npt.NDArray[np.float32]) -> list[
     return kept
 
 
-def _encoded(records: Records) -> int:
+def _encoded(records: Records) -> set[str]:
+    """Ids that cannot stand in a column as they are."""
     ids = {*records.units.to_pylist(), *records.columns["ids"].flatten().to_pylist()}
-    return sum(SEPARATES.search(one) is not None for one in ids)
+    return {one for one in ids if SEPARATES.search(one)}

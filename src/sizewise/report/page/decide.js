@@ -18,11 +18,11 @@ function evidence(data, bounds) {
   return { ...data, bounds, row, deciding };
 }
 
-const LIMITLESS = (at) => at === null || at === undefined;
+const missing = (value) => value === null || value === undefined;
 
 function figure(run, name, cost) {
   const value = run.figures[name]?.[cost];
-  return LIMITLESS(value) ? null : value;
+  return missing(value) ? null : value;
 }
 
 function moreIsBetter(run, cost) {
@@ -30,11 +30,11 @@ function moreIsBetter(run, cost) {
 }
 
 function marginOf(terms, task) {
-  return terms.margins[task.name] ?? task.margin ?? terms.margin;
+  return (Object.hasOwn(terms.margins, task.name) ? terms.margins[task.name] : task.margin) ?? terms.margin;
 }
 
 function breach(run, name, limit, value) {
-  if (LIMITLESS(value)) return `${name} was not measured`;
+  if (missing(value)) return `${name} was not measured`;
   const [broken, side] = moreIsBetter(run, name) ? [value < limit, "below"] : [value > limit, "above"];
   return broken ? `${name} ${written(value)} is ${side} ${written(limit)}` : null;
 }
@@ -57,7 +57,7 @@ function brokenLimits(run, terms, name) {
   return Object.entries(terms.limits).flatMap(([cost, limit]) => {
     const why = breach(run, cost, limit, figure(run, name, cost));
     if (why) return [why];
-    if (!whole || LIMITLESS(whole[cost])) return [];
+    if (!whole || missing(whole[cost])) return [];
     const also = breach(run, cost, limit, whole[cost]);
     return also ? [`measured end to end, ${also}`] : [];
   });

@@ -18,8 +18,7 @@ async function start() {
     drawSure(run, found);
     drawScores(run, found);
     drawCosts(run, found);
-    drawBreaks(run, found);
-    return found;
+    drawWhose(run, found);
   };
   // Sliders send many turns a second: the knobs follow each, the page only the last.
   const changed = (next, redraw = false) => {
@@ -35,6 +34,7 @@ async function start() {
   drawTheme(drawn);
   put("about", `${run.tasks.length} tasks, ${run.candidates.length} candidates, on ${run.environment.processor}`);
   drawMade(run);
+  drawBreaks(run);
   if (bounds) drawTerms(run, terms, changed);
   else put("terms", h("p", { class: "note" }, "This run is too large to decide again here. In a terminal:"), h("code", { class: "command" }, command(run, terms)));
   if (innerWidth < 992) document.getElementById("knobs").open = false;

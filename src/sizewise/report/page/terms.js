@@ -30,18 +30,18 @@ function quoted(text) {
 
 /** Fills the form; calls `changed(terms)` on every turn of a knob. */
 function drawTerms(run, terms, changed) {
-  const set = (change) => { Object.assign(terms, change); changed(terms); };
+  const set = (change) => { terms = { ...terms, ...change }; changed(terms); };
   const again = (preset) => changed(termsOf(run, preset), true);
   const names = Object.keys(run.presets);
   put("terms",
     chooser("Preset", [["", "The study's own terms"], ...names.map((name) => [name, name])], terms.preset ?? "", again),
-    h("p", { class: "hint", id: "preset-why" }, terms.preset ? run.presets[terms.preset].why : ""),
-    chooser("Minimise", run.costs.known.map((name) => [name, titled(run, name)]), terms.minimise, (minimise) => set({ minimise })),
+    h("p", { class: "hint", id: "preset-why" }, run.presets[terms.preset]?.why ?? ""),
+    chooser("Minimise", [...new Set([...run.costs.known, terms.minimise])].map((name) => [name, titled(run, name)]), terms.minimise, (minimise) => set({ minimise })),
     h("fieldset", {}, h("legend", {}, "Margin"),
       knob("points (x100) that may be lost on each task", { value: terms.margin, low: 0.1, high: 20, step: 0.1 },
         (margin) => margin > 0 && set({ margin })),
-      taskMargins(run, terms, set)),
-    limitKnobs(run, terms, set),
+      taskMargins(run, () => terms, set)),
+    limitKnobs(run, () => terms, set),
     h("button", { type: "button", click: () => again("") }, "Back to the study's own"),
     h("p", { class: "hint" }, "The same in a terminal:"),
     h("code", { class: "command", id: "command", tabindex: "0" }, command(run, terms)));
@@ -49,6 +49,12 @@ function drawTerms(run, terms, changed) {
 
 function titled(run, name) {
   return `${name} (${run.costs.units[name]})`;
+}
+
+/** Three digits of a number, rounded away from the data: a limit there excludes nothing. */
+function beyond(value, down) {
+  const step = 10 ** (Math.floor(Math.log10(Math.abs(value) || 1)) - 2);
+  return Number(((down ? Math.floor : Math.ceil)(value / step) * step).toPrecision(3));
 }
 
 /** A slider and a number that move together. */
@@ -70,13 +76,14 @@ function knob(label, { value, low, high, step, log = false, disabled = false }, 
   return h("div", { class: "knob" }, h("label", {}, box, label), number, high > low ? slider : null);
 }
 
-function taskMargins(run, terms, set) {
+function taskMargins(run, now, set) {
+  const terms = now();
   const tasks = run.tasks.filter((task) => task.decides);
   return h("details", { open: Object.keys(terms.margins).length > 0 }, h("summary", {}, "Margins by task"),
     tasks.map((task) => {
-      const own = terms.margins[task.name];
+      const own = Object.hasOwn(terms.margins, task.name) ? terms.margins[task.name] : null;
       const change = (event) => {
-        const { [task.name]: _, ...margins } = terms.margins, margin = Number(event.target.value);
+        const { [task.name]: _, ...margins } = now().margins, margin = Number(event.target.value);
         set({ margins: margin > 0 ? { ...margins, [task.name]: margin } : margins });
       };
       const input = h("input", { type: "number", min: 0, step: "any", value: own ?? "", placeholder: task.margin ?? "as above", input: change, "aria-label": `margin on ${task.name}` });
@@ -84,20 +91,21 @@ function taskMargins(run, terms, set) {
     }));
 }
 
-function limitKnobs(run, terms, set) {
+function limitKnobs(run, now, set) {
   const order = costsFirst(run).filter((name) => run.costs.known.includes(name)), first = order.slice(0, MOST_KNOBS);
-  const draw = (names) => names.map((name) => limitKnob(run, terms, name, set)), rest = order.slice(MOST_KNOBS);
-  const more = h("details", { open: rest.some((name) => name in terms.limits) }, h("summary", {}, "More limits"), draw(rest));
+  const draw = (names) => names.map((name) => limitKnob(run, now, name, set)), rest = order.slice(MOST_KNOBS);
+  const more = h("details", { open: rest.some((name) => name in now().limits) }, h("summary", {}, "More limits"), draw(rest));
   return h("fieldset", {}, h("legend", {}, "Limits"), draw(first), rest.length ? more : "");
 }
 
-function limitKnob(run, terms, name, set) {
+function limitKnob(run, now, name, set) {
+  const terms = now();
   const values = run.candidates.map((one) => figure(run, one, name)).filter((value) => value !== null);
   const low = Math.min(...values), high = Math.max(...values), log = low > 0;
   const isOn = name in terms.limits, more = moreIsBetter(run, name);
-  const value = terms.limits[name] ?? Number((more ? low : high).toPrecision(3));
-  const lift = () => { const { [name]: _, ...limits } = terms.limits; set({ limits }); };
-  const limit = (number) => set({ limits: { ...terms.limits, [name]: number } });
+  const value = terms.limits[name] ?? beyond(more ? low : high, more);
+  const lift = () => { const { [name]: _, ...limits } = now().limits; set({ limits }); };
+  const limit = (number) => set({ limits: { ...now().limits, [name]: number } });
   const box = h("input", { type: "checkbox", checked: isOn });
   const label = `${name} ${more ? "at least" : "at most"}`;
   const found = knob(label, { value, low: log ? low : 0, high, log, disabled: !isOn }, limit, box);

@@ -80,7 +80,7 @@ function lossInWords(one) {
 function saves(run, found) {
   const words = [], whole = run.end_to_end[found.choice.candidate];
   if (whole) {
-    const parts = ["p50_ms", "p95_ms", "memory_mb"].filter((name) => !LIMITLESS(whole[name])).map((name) => amount(run, name, whole[name]));
+    const parts = ["p50_ms", "p95_ms", "memory_mb"].filter((name) => !missing(whole[name])).map((name) => amount(run, name, whole[name]));
     words.push(`Measured end to end, from query to ranking in a fresh process: ${parts.join(", ")}.`);
   }
   const parts = run.costs.told.filter((name) => found.savings.has(name)).map((name) => {
@@ -122,7 +122,8 @@ function changes(_, found) {
 /** `presets.explained`: the preset in force, whom it is for, what it asks, and what was changed. */
 function preset(run, { terms }) {
   const own = run.presets[terms.preset];
-  if (!own) return [];
+  if (!terms.preset) return [];
+  if (!own) return [`Preset ${terms.preset}, which this version of Sizewise does not know.`];
   const margin = (points) => `margin ${general(points, 6)} where a task has none of its own`;
   const aim = (name) => `${moreIsBetter(run, name) ? "most" : "least"} ${name}`;
   const other = Object.fromEntries(Object.entries(terms.limits).filter(([name, limit]) => own.limits[name] !== limit));
