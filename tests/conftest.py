@@ -6,8 +6,12 @@ import random
 import shutil
 import signal
 import string
+import threading
+import time
+from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -266,6 +270,133 @@ def fakes(fake_encoders, monkeypatch) -> Iterator[Path]:
     vars(ENCODERS).pop("_plugins", None)
     yield fake_encoders
     vars(ENCODERS).pop("_plugins", None)
+
+
+class EmbeddingServer:
+    """A real server that speaks OpenAI's `/v1/embeddings`, on a free port of this machine, with faults in a script.
+
+    Each request takes the first word of `script` (none: it is answered). `asked` are the texts of every request that
+    arrived, `answered` those of the requests whose answer was sent whole, `headers` and `bodies` what came with them.
+    """
+
+    def __init__(self, dimensions=8, port=0):
+        self.dimensions, self.script, self.delay, self.form, self.usage = dimensions, [], 0.0, "base64", True
+        self.asked, self.answered, self.headers, self.bodies, self.at = [], [], [], [], []
+        self.redirect_to = ""
+        self.httpd = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self.httpd.daemon_threads = True
+        self.thread = threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self.thread.start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.httpd.server_port}/v1"
+
+    def close(self):
+        self.httpd.shutdown()
+        self.httpd.server_close()
+
+    def vector(self, text):
+        seed = int.from_bytes(sha256(text.encode()).digest()[:8], "little")
+        return np.random.default_rng(seed).standard_normal(self.dimensions).astype(np.float32)
+
+    def tokens(self, texts):
+        return sum(len(text.split()) + 2 for text in texts)
+
+    def body(self, texts, fault):
+        rows = []
+        for at, text in enumerate(texts):
+            vector = self.vector(text)
+            vector = vector[:-1] if fault == "wrong dimension" else vector
+            numbers = [None if fault == "nan" else float(number) for number in vector]
+            whole = fault not in ("nan",) and self.form == "base64"
+            written = b64encode(vector.tobytes()).decode() if whole else numbers
+            rows.append({"object": "embedding", "index": 0 if fault == "same index" else at, "embedding": written})
+        if fault == "shuffled":
+            random.Random(0).shuffle(rows)
+        rows = rows[:-1] if fault == "short" else rows
+        tokens = self.tokens(texts)
+        usage = {"usage": {"prompt_tokens": tokens, "total_tokens": tokens}} if self.usage else {}
+        return json.dumps({"object": "list", "data": rows, "model": "m", **usage}).encode()
+
+    def _handler(server):  # noqa: N805 - self is the handler
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_POST(self):
+                asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                server.asked.append(asked["input"])
+                server.bodies.append(asked)
+                server.headers.append(dict(self.headers))
+                server.at.append(time.monotonic())
+                fault = server.script.pop(0) if server.script else "ok"
+                time.sleep(server.delay)
+                if fault[0].isdigit():
+                    status, _, wait = fault.partition(" after ")
+                    status, _, message = status.partition(" ")
+                    return self.answer(int(status), json.dumps(json.loads(message or "{}")).encode(), wait)
+                if fault == "late":
+                    time.sleep(0.5)
+                if fault == "closed":
+                    self.close_connection = True
+                    return None
+                if fault == "redirect":
+                    self.send_response(307)
+                    self.send_header("location", server.redirect_to)
+                    self.send_header("content-length", "0")
+                    return self.end_headers()
+                body = b"<html>" if fault == "not json" else server.body(asked["input"], fault)
+                body = b" " * 5_000_000 + body if fault == "huge" else body
+                if fault == "cut":
+                    return self.answer(200, body, half=True)
+                if fault == "ok":
+                    server.answered.append(asked["input"])
+                return self.answer(200, body)
+
+            def answer(self, status, body, wait="", half=False):
+                self.send_response(status)
+                if wait:
+                    self.send_header("retry-after", wait)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body[: len(body) // 2] if half else body)
+                self.close_connection = half
+
+        return Handler
+
+
+@pytest.fixture
+def server():
+    running = EmbeddingServer()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def second_server():
+    running = EmbeddingServer()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def configure(tmp_path, monkeypatch):
+    """`configure(large={...})` writes the endpoints' configuration; `url`, `model` and `dimensions` have defaults."""
+    path = tmp_path / "endpoints.toml"
+    monkeypatch.setenv("SIZEWISE_CONFIG", str(path))
+
+    def write(**endpoints):
+        lines = []
+        for name, own in endpoints.items():
+            table = {"url": "https://api.example.com/v1", "model": "m", "dimensions": 8} | own
+            lines += [f"[endpoints.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return write
 
 
 def _write_lines(path: Path, rows: list[dict]) -> None:

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from sizewise.data.load import load_task
     from sizewise.decide.holdout import Holdout
     from sizewise.encode.encoder import Trust
+    from sizewise.encode.remote.allowance import Allowance
     from sizewise.ship.build import build
     from sizewise.study.run import Run
     from sizewise.study.space import Space
     from sizewise.study.study import Study
 
 __all__ = [
+    "Allowance",
     "Holdout",
     "Prices",
     "Run",
@@ -32,6 +34,7 @@ __all__ = [
 __version__: str
 
 _HOMES = {
+    "Allowance": "sizewise.encode.remote.allowance",
     "Holdout": "sizewise.decide.holdout",
     "Prices": "sizewise.cost.price",
     "Run": "sizewise.study.run",

@@ -1,5 +1,7 @@
 """Money by hand, and nothing where a figure or a price is missing."""
 
+from dataclasses import replace
+
 import pytest
 
 from sizewise.core.errors import InputError
@@ -30,13 +32,32 @@ def test_the_users_own_number_of_documents_comes_first():
     [("mean_ms", "serving_cost"), ("texts_per_s", "bulk_cost"), ("bytes_per_vector", "storage_cost")],
 )
 def test_what_was_not_measured_costs_nobody_knows_what(missing, part):
-    from dataclasses import replace
-
     found = priced(replace(FIGURES, **{missing: None}), PRICES, documents=1000)
     assert getattr(found, part) is None
     assert found.monthly_cost is None
     for other in {"serving_cost", "bulk_cost", "storage_cost"} - {part}:
         assert getattr(found, other) > 0
+
+
+ENDPOINT = Figures(
+    mean_ms=250.0, machine_ms=18.0, texts_per_s=50.0, bytes_per_vector=1536.0, query_tokens=12.0, document_tokens=100.0,
+    price_per_million_tokens=0.5,
+)  # fmt: skip
+
+
+def test_an_endpoint_by_hand():
+    """Tokens at its price, and this machine only while it searches."""
+    found = priced(ENDPOINT, PRICES, documents=2_000_000)
+    assert found.serving_cost == pytest.approx(1_000_000 * 12 / 1e6 * 0.5 + 1_000_000 * 0.018 / 3600 * 0.36)
+    assert found.bulk_cost == pytest.approx(2_000_000 * 3 / 12 * 100 / 1e6 * 0.5)
+    assert found.monthly_cost == pytest.approx((6.0 + 1.8) + 25.0 + 1.536)
+
+
+@pytest.mark.parametrize("missing", ["query_tokens", "document_tokens", "price_per_million_tokens"])
+def test_an_endpoint_without_a_price_or_a_count_is_never_priced_by_the_hour(missing):
+    found = priced(replace(ENDPOINT, **{missing: None}), PRICES, documents=1000)
+    assert found.monthly_cost is None
+    assert found.storage_cost > 0
 
 
 def test_without_a_price_nothing_has_one():

@@ -63,6 +63,24 @@ def test_only_what_is_missing_is_encoded(store, make_encoder, sentences):
     )
 
 
+def test_parts_are_kept_as_they_come(store, make_encoder, sentences):
+    encoder, texts = make_encoder(), sentences[:50]
+    encoder.in_requests = True
+
+    def parts(given, role, prompt):
+        assert len(given) == 50, "all at once, to make parts of"
+        for start in range(0, 30, 10):
+            yield 10, np.stack([encoder.vector(text) for text in given[start : start + 10]])
+
+    encoder.encode_parts = parts
+    with pytest.raises(RunError, match="made vectors for 30 of 50 texts"):
+        stored_vectors(store, encoder, texts, "text", "", Silent())
+    rest = make_encoder()
+    found = stored_vectors(store, rest, texts, "text", "", Silent())
+    assert len(rest.encoded) == 20
+    np.testing.assert_array_equal(read(found), wanted(encoder, texts))
+
+
 def test_prompts_have_vectors_of_their_own(store, make_encoder, sentences):
     encoder = make_encoder()
     for prompt in ("", "query: ", "query:"):

@@ -27,6 +27,7 @@ def command(
     store: options.Store = None,
     trust_remote_code: options.RemoteCode = [],  # noqa: B006
     allow_pickle: options.Pickles = [],  # noqa: B006
+    allow_remote: options.AllowRemote = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Measure latency, throughput, memory and start-up of encoders, each in a fresh process, interleaved.
@@ -36,8 +37,10 @@ def command(
     from sizewise.core.candidate import Lexical
     from sizewise.core.grammar import parse
     from sizewise.cost.measure import Plan, default_threads, measure, predicted
+    from sizewise.cost.remote import to_time
     from sizewise.cost.sample import packaged, sample
     from sizewise.data.load import load_task
+    from sizewise.pipeline.departure import permit, say_spent
     from sizewise.store.store import Store
     from sizewise.study.costing import baseline_task
 
@@ -53,9 +56,13 @@ def command(
         texts = sample(tasks) if tasks else packaged()
         about = texts.about
         with Store(store) as opened:
-            trust = options.trust(trust_remote_code, allow_pickle)
+            trust, progress = options.trust(trust_remote_code, allow_pickle, allow_remote), options.progress(quiet)
             plan = Plan(texts, count, task=baseline_task(tasks), store=opened.root, trust=trust, rounds=rounds)
-            figures |= measure(rest, plan, options.progress(quiet)).figures
+            permit(to_time(rest, texts, rounds, trust), trust, progress)
+            try:
+                figures |= measure(rest, plan, progress).figures
+            finally:
+                say_spent(trust, progress)
     if json is not None:
         rows = [row for subject in subjects for row in results(subject, figures[subject])]
         options.write_results(json, rows, count)

@@ -26,6 +26,7 @@ def command(
     store: options.Store = None,
     trust_remote_code: options.RemoteCode = [],  # noqa: B006 - typer copies defaults
     allow_pickle: options.Pickles = [],  # noqa: B006
+    allow_remote: options.AllowRemote = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Score candidates on tasks, with 95% intervals."""
@@ -34,7 +35,9 @@ def command(
     from sizewise.data.probe import PROTOCOLS
     from sizewise.evaluate import refuse_shape
     from sizewise.pipeline.bench import Bench
+    from sizewise.pipeline.departure import permit, say_spent, to_encode
     from sizewise.store.store import Store
+    from sizewise.study.space import with_reference
 
     if protocol is not None and protocol not in PROTOCOLS:
         raise InputError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
@@ -42,10 +45,15 @@ def command(
     for one in candidates:
         refuse_shape(one)
     tasks = [load_task(path, protocol=protocol) for path in task]
-    trust = options.trust(trust_remote_code, allow_pickle)
+    trust = options.trust(trust_remote_code, allow_pickle, allow_remote)
     with Store(store) as opened:
         bench = Bench(opened, trust, options.progress(quiet))
-        results = [result for one in tasks for result in scores(bench, one, candidates)]
+        work = [(one, with_reference(one, candidates)) for one in tasks]
+        permit(to_encode(bench, work), trust, bench.progress)
+        try:
+            results = [result for one in tasks for result in scores(bench, one, candidates)]
+        finally:
+            say_spent(trust, bench.progress)
     if not results:
         raise InputError(
             f"none of the candidates applies to {', '.join(one.name for one in tasks)}; bm25 ranks documents and does "

@@ -64,6 +64,9 @@ RemoteCode = Annotated[
 Pickles = Annotated[
     list[str], typer.Option("--allow-pickle", help="A model whose pickled weights may be loaded. Repeatable.")
 ]
+AllowRemote = Annotated[
+    bool, typer.Option("--allow-remote", help="Send texts to the endpoints (remote:NAME) of your configuration.")
+]
 PricePerHour = Annotated[float | None, typer.Option(min=0, help="What the machine costs an hour, in your currency.")]
 QueriesPerMonth = Annotated[float | None, typer.Option(min=0, help="Queries served a month.")]
 
@@ -104,11 +107,12 @@ def say(message: str, *, err: bool = False) -> None:
     typer.echo(clipped(message, MOST_MESSAGE), err=err)
 
 
-def trust(remote_code: Sequence[str], pickled: Sequence[str]) -> "Trust":
-    """What the user allowed by name."""
+def trust(remote_code: Sequence[str], pickled: Sequence[str], remote: bool = False) -> "Trust":
+    """What the user allowed: of models by name, and that texts are sent to endpoints."""
     from sizewise.encode.encoder import Trust
+    from sizewise.encode.remote.allowance import Allowance
 
-    return Trust(frozenset(remote_code), frozenset(pickled))
+    return Trust(frozenset(remote_code), frozenset(pickled), Allowance() if remote else None)
 
 
 def console(to: str = "stdout") -> "Console":

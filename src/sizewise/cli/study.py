@@ -36,6 +36,7 @@ def command(
     store: options.Store = None,
     trust_remote_code: options.RemoteCode = [],  # noqa: B006
     allow_pickle: options.Pickles = [],  # noqa: B006
+    allow_remote: options.AllowRemote = False,
     no_text: options.NoText = False,
     quiet: options.Quiet = False,
     json: options.JsonFile = None,
@@ -46,7 +47,7 @@ def command(
     """
     from dataclasses import replace
 
-    from sizewise.encode.encoder import Trust
+    from sizewise.pipeline.departure import say_spent
     from sizewise.study.config import read_config
     from sizewise.study.study import Study
 
@@ -67,7 +68,7 @@ def command(
         margin=study.margin if margin is None else margin,
         minimise=minimise or study.minimise,
         prices=replace(study.prices, **changed),
-        trust=Trust(own.remote_code.union(trust_remote_code), own.pickled.union(allow_pickle)),
+        trust=options.trust([*own.remote_code, *trust_remote_code], [*own.pickled, *allow_pickle], allow_remote),
         threads=threads or study.threads,
         store=store,
         progress=options.progress(quiet),
@@ -75,7 +76,11 @@ def command(
     if dry_run:
         show_plan(study, json)
     else:
-        show(study.run(out), text=not no_text, quiet=quiet, json=json)
+        try:
+            run = study.run(out)
+        finally:
+            say_spent(study.trust, study.progress)
+        show(run, text=not no_text, quiet=quiet, json=json)
 
 
 def show(run: "Run", *, text: bool = True, quiet: bool = False, json: Path | None = None) -> None:

@@ -26,6 +26,11 @@ class Model:
         """Random weights of a given architecture: it has a cost and no quality."""
         return self.name.startswith("shape:")
 
+    @property
+    def is_remote(self) -> bool:
+        """An endpoint of the user's configuration: texts leave the machine."""
+        return self.name.startswith("remote:")
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

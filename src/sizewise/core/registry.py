@@ -56,7 +56,11 @@ class Registry:
 
 ENCODERS = Registry(
     "encoder",
-    {"shape": "sizewise.encode.shape:ShapeEncoder", "static": "sizewise.encode.static:StaticEncoder"},
+    {
+        "shape": "sizewise.encode.shape:ShapeEncoder",
+        "static": "sizewise.encode.static:StaticEncoder",
+        "remote": "sizewise.encode.remote.encoder:RemoteEncoder",
+    },
 )
 """By the scheme before the colon, as in `shape:bert-large`."""
 RUNTIMES = Registry("runtime", {"torch": "sizewise.encode.torch:TorchEncoder"})

@@ -35,6 +35,14 @@ class Figures:
     serving_cost: float | None = None
     bulk_cost: float | None = None
     storage_cost: float | None = None
+    machine_ms: float | None = None
+    """Of an endpoint: the part of `mean_ms` in which this machine works. None: all of it."""
+    query_tokens: float | None = None
+    """Of an endpoint: tokens of a query that are paid for, on average."""
+    document_tokens: float | None = None
+    """The same of a document."""
+    price_per_million_tokens: float | None = None
+    """Of an endpoint, where its configuration has a price."""
     latency_samples: int = 0
     source: Source = "measured"
     note: str = ""
@@ -61,7 +69,8 @@ class Figures:
         return replace(self, mean_ms=mean, p50_ms=p50, p95_ms=p95, p99_ms=p99, latency_samples=len(milliseconds))
 
 
-NOT_COSTS = ("source", "note", "latency_samples")
+PAID_BY_TOKEN = ("machine_ms", "query_tokens", "document_tokens", "price_per_million_tokens")
+NOT_COSTS = ("source", "note", "latency_samples", *PAID_BY_TOKEN)
 COSTS = tuple(field.name for field in fields(Figures) if field.name not in NOT_COSTS)
 """What can be limited or minimised."""
 MORE_IS_BETTER = ("texts_per_s", "tokens_per_s")

@@ -8,18 +8,19 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import orjson
 
-from sizewise.core.candidate import Candidate, Embed
+from sizewise.core.candidate import Candidate, Embed, Model
 from sizewise.core.errors import RunError
 from sizewise.core.memory import available_memory, impractical
 from sizewise.core.progress import Progress, Silent
 from sizewise.core.shapes import parse_shape
+from sizewise.cost import remote
 from sizewise.cost.figures import MEGA, Figures
 from sizewise.cost.sample import Sample
 from sizewise.encode.encoder import Trust, scheme
@@ -168,6 +169,7 @@ class Worker:
 
     def __init__(self, subject: Candidate, plan: Plan) -> None:
         self.subject = subject
+        self._allowance = plan.trust.remote
         environment = dict(os.environ) | {name: str(plan.threads) for name in THREAD_VARIABLES}
         environment |= {"TOKENIZERS_PARALLELISM": "true", "HF_HUB_OFFLINE": "1"}
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process; a pipe could fill up and block
@@ -204,7 +206,12 @@ class Worker:
         self._said.close()
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to one request. Raises RunError when the process says or shows that it failed."""
+        """The answer to one request. Raises RunError when the process says or shows that it failed.
+
+        What may be sent to endpoints, and the account of it, go there and come back: one process at a time has them.
+        """
+        if self._allowance is not None:
+            request = {**request, "remote": self._allowance.to_json()}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -216,6 +223,8 @@ class Worker:
         if not line:
             raise RunError(f"measuring {self.subject}: the process ended ({self._last_words()}); {LEAVE_OUT}")
         answer: dict[str, Any] = orjson.loads(line)
+        if self._allowance is not None:
+            self._allowance.add(answer.pop("remote", {}))
         if "error" in answer:
             raise RunError(f"measuring {self.subject}: {answer['error']}; {LEAVE_OUT}")
         return answer
@@ -239,7 +248,10 @@ class _Timed:
         self.singles: list[list[float]] = []
         self.bulk_seconds: list[float] = []
         self.bulk: list[str] = []
-        if not whole(subject, plan):
+        self.remote = subject.model if isinstance(subject, Embed) and subject.model.is_remote else None
+        if self.remote is not None:
+            self.bulk = [] if plan.pipelines else plan.sample.bulk[: remote.BULK]
+        elif not whole(subject, plan):
             pilot = plan.sample.bulk[:PILOT]
             worker.ask({"do": "bulk", "texts": pilot})
             seconds = worker.ask({"do": "bulk", "texts": pilot})["seconds"]
@@ -263,7 +275,7 @@ class _Timed:
             # A slow encoder sees few texts, longer or shorter than most by chance; its tokens a second are comparable.
             throughput *= (self._tokens_per_text(self.bulk) or tokens) / tokens
         device = memory["device_bytes"]
-        return Figures(
+        found = Figures(
             texts_per_s=throughput,
             tokens_per_s=throughput * tokens if throughput and tokens else None,
             load_s=about["load_s"],
@@ -275,14 +287,26 @@ class _Timed:
             parameters=about.get("parameters"),
         ).with_latencies([ms for part in self.singles for ms in part])
 
+        return found if self.remote is None else self._paid(found, self.remote, tokens)
+
+    def _paid(self, figures: Figures, model: Model, tokens: float | None) -> Figures:
+        """With what serving by an endpoint is paid for: tokens, and no time of this machine while it waits."""
+        sample, trust = self.plan.sample, self.plan.trust
+        asked = remote.tokens_per_text(model, sample.single, sample.single_role, trust)
+        note = "" if remote.counted(model, trust) else "its endpoint counts no tokens: they are estimated from bytes"
+        return replace(figures, machine_ms=0.0, query_tokens=asked, document_tokens=tokens, note=note)
+
     def _tokens_per_text(self, texts: list[str]) -> float | None:
+        if self.remote is not None:
+            return remote.tokens_per_text(self.remote, texts, self.plan.sample.bulk_role, self.plan.trust)
         return self.plan.sample.tokens_per_text(self.subject, texts, self.plan.trust)
 
     def _singles(self) -> list[str]:
         """This round's texts: the next ones, so that no round repeats another."""
         texts = self.plan.sample.single
-        first = len(self.singles) * SINGLES % max(1, len(texts))
-        return (texts[first:] + texts[:first])[:SINGLES]
+        count = SINGLES if self.remote is None else remote.SINGLES
+        first = len(self.singles) * count % max(1, len(texts))
+        return (texts[first:] + texts[:first])[:count]
 
 
 def _groups(subjects: Sequence[Candidate]) -> Iterator[list[Candidate]]:
@@ -307,4 +331,6 @@ def _expected_bytes(subject: Candidate) -> float:
     found = scheme(subject.model.name) if isinstance(subject, Embed) else None
     if isinstance(subject, Embed) and found and found[0] == "shape":
         return runtime + 1.5 * parse_shape(found[1]).weight_bytes(subject.model.precision)
+    if isinstance(subject, Embed) and subject.model.is_remote:
+        return 0.2e9  # no runtime, no weights
     return runtime + 1.0e9

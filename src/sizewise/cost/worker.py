@@ -27,9 +27,12 @@ def main() -> None:
         subject = _pipeline(start) if start["mode"] == "pipeline" else _encoder(start)
         first = start["single"][0]
         subject["single"]([first])
-        _answer(answers, {"load_s": time.time() - start["spawned"], **subject["about"]})
+        _answer(answers, {"load_s": time.time() - start["spawned"], **subject["about"], **_account(subject)})
         for line in sys.stdin.buffer:
-            _answer(answers, _do(orjson.loads(line), subject, baseline))
+            request = orjson.loads(line)
+            if subject["allowance"] is not None:
+                subject["allowance"].add(request["remote"])
+            _answer(answers, {**_do(request, subject, baseline), **_account(subject)})
     except Exception as error:
         _answer(answers, {"error": f"{type(error).__name__}: {error}"})
         raise
@@ -65,7 +68,8 @@ def _encoder(start: Request) -> dict[str, Any]:
 
     candidate = parse(start["candidate"])
     assert isinstance(candidate, Embed)
-    encoder = resolve(candidate.model, _trust(start))
+    trust = _trust(start)
+    encoder = resolve(candidate.model, trust)
     encoder.load()
     single, bulk = start["roles"]
     return {
@@ -76,6 +80,7 @@ def _encoder(start: Request) -> dict[str, Any]:
             "parameters": encoder.parameters,
             "disk_bytes": encoder.disk_bytes,
         },
+        "allowance": trust.remote,
     }
 
 
@@ -97,13 +102,21 @@ def _pipeline(start: Request) -> dict[str, Any]:
         "single": lambda texts: pipeline.search(texts, 10),
         "bulk": lambda texts: build(bench, candidate, task).index(texts),
         "about": {"bytes_per_vector": pipeline.bytes_per_vector},
+        "allowance": bench.trust.remote,
     }
 
 
 def _trust(start: Request) -> Any:
     from sizewise.encode.encoder import Trust
+    from sizewise.encode.remote.allowance import Allowance
 
-    return Trust(frozenset(start["trust"]["remote_code"]), frozenset(start["trust"]["pickled"]))
+    remote = Allowance.from_json(start["remote"]) if "remote" in start else None
+    return Trust(frozenset(start["trust"]["remote_code"]), frozenset(start["trust"]["pickled"]), remote)
+
+
+def _account(subject: dict[str, Any]) -> dict[str, Any]:
+    """What was sent to endpoints so far, for the parent, which passes it on."""
+    return {} if subject["allowance"] is None else {"remote": subject["allowance"].to_json()}
 
 
 def peak_memory() -> int:

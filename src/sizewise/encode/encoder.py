@@ -13,7 +13,9 @@ import numpy.typing as npt
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
 from sizewise.encode.batches import windows
+from sizewise.encode.remote.allowance import Allowance
 from sizewise.store.files import digest
+from sizewise.store.store import Store
 
 Similarity = Literal["cosine", "dot"]
 
@@ -28,10 +30,12 @@ def scheme(name: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The models that the user named as allowed to do what is otherwise refused."""
+    """What the user allowed that is otherwise refused: of models by name, and that texts leave this machine."""
 
     remote_code: frozenset[str] = frozenset()
     pickled: frozenset[str] = field(default_factory=frozenset)
+    remote: Allowance | None = field(default=None, compare=False)
+    """Texts may be sent to the user's endpoints, which it keeps account of. None: they may not."""
 
 
 class Encoder(ABC):
@@ -47,6 +51,9 @@ class Encoder(ABC):
     """False for random weights: their scores mean nothing and are refused."""
     depends_on_batch: bool = False
     """True when a text's vector depends on the texts encoded beside it; such vectors are never stored."""
+
+    in_requests: bool = False
+    """True when it makes parts of its own of what it is given (see `encode_parts`): then it is given everything."""
 
     depends_on_role: bool = False
     """True when queries and documents go through different weights, whatever their prompts."""
@@ -83,6 +90,18 @@ class Encoder(ABC):
         for some in windows(texts):
             yield self.encode(some, role, prompt)
 
+    def encode_parts(
+        self, texts: Sequence[str], role: Role, prompt: str
+    ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+        """The same part by part, in order: how many texts, and their vectors. What has come is kept at once.
+
+        One part, unless the encoder knows better ones, such as requests that are paid for.
+        """
+        yield len(texts), self.encode(texts, role, prompt)
+
+    def attach(self, store: Store) -> None:  # noqa: B027 - most need not know
+        """Look at the store whose vectors will be used, before `identity` is asked for."""
+
     def load(self) -> None:  # noqa: B027 - there may be nothing to load
         """Load weights now."""
 
@@ -111,6 +130,11 @@ class Encoder(ABC):
     @property
     def disk_bytes(self) -> int | None:
         """Bytes of the weights on disk."""
+        return None
+
+    @property
+    def price_per_million_tokens(self) -> float | None:
+        """Of encoders that are paid by the token; None where there is no such price."""
         return None
 
     def prompt(self, role: Role, task_prompts: Mapping[Role, str] | None = None) -> str:

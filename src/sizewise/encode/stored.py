@@ -1,5 +1,9 @@
-"""Encode once: texts that have no vector yet are encoded in shards, each kept as soon as it is done."""
+"""Encode once: texts that have no vector yet are encoded in shards, each kept as soon as it is done.
 
+Of encoders that work in requests, every answer is kept as soon as it is there.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -44,8 +48,10 @@ def stored_vectors(
 
 def missing_texts(store: Store, encoder: Encoder, texts: Sequence[str], role: Role, prompt: str) -> list[str]:
     """The texts, each once, that `stored_vectors` would have to encode."""
-    space = _space(store, encoder, role, prompt)
-    return [texts[at] for at in space.missing(text_keys(texts))]
+    keys = text_keys(texts)
+    if not store.knows(encoder.key(prompt, role)):  # and asking leaves no trace
+        return [texts[at] for at in np.sort(np.unique(keys, return_index=True)[1])]
+    return [texts[at] for at in _space(store, encoder, role, prompt).missing(keys)]
 
 
 def _space(store: Store, encoder: Encoder, role: Role, prompt: str) -> Space:
@@ -73,9 +79,17 @@ def _fill(
                 encoder.say = progress.say
                 encoder.load()
                 bar.advance(0.0)
-            for shard in _shards(keys, missing, work):
-                space.add(keys[shard], encoder.encode([texts[at] for at in shard], role, prompt))
-                bar.advance(float(work[shard].sum()))
+            for shard in _shards(keys, missing, work, math.inf if encoder.in_requests else SHARD_CHARACTERS):
+                done = 0
+                for count, vectors in encoder.encode_parts([texts[at] for at in shard], role, prompt):
+                    part = shard[done : done + count]
+                    space.add(keys[part], vectors)
+                    bar.advance(float(work[part].sum()))
+                    done += count
+                if done != len(shard):
+                    raise RunError(
+                        f"{space.label} made vectors for {done} of {len(shard)} texts; an encoder must do all"
+                    )
         finally:
             bar.close()
         space.refresh()
@@ -98,9 +112,9 @@ def _work(texts: Sequence[str], max_tokens: int | None, dimensions: int) -> npt.
 
 
 def _shards(
-    keys: Key, missing: npt.NDArray[np.int64], work: npt.NDArray[np.float64]
+    keys: Key, missing: npt.NDArray[np.int64], work: npt.NDArray[np.float64], least: float
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Positions to encode together, longest texts first.
+    """Positions to encode together, longest texts first; `least` is the least work of a shard.
 
     Texts of one shard have about one length, so little is padded. The bounds depend on the whole set and not on what
     is missing: a run that goes on after a kill makes the same batches, and so the same vectors to the last bit.
@@ -108,7 +122,7 @@ def _shards(
     every = np.sort(np.unique(keys, return_index=True)[1])
     order = every[np.argsort(-work[every], kind="stable")]
     before = np.cumsum(work[order]) - work[order]
-    number = before // max(SHARD_CHARACTERS, work[order].sum() / MOST_SHARDS)
+    number = before // max(least, work[order].sum() / MOST_SHARDS)
     left = np.isin(order, missing)
     for shard in np.unique(number[left]):
         yield order[left & (number == shard)]

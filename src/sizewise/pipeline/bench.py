@@ -49,6 +49,7 @@ class Bench:
         with self._lock:
             if model not in self._encoders:
                 self._encoders[model] = resolve(model, self.trust)
+                self._encoders[model].attach(self.store)
             return self._encoders[model]
 
     def forget(self, model: Model) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import portalocker
 
 from sizewise.core.errors import InputError, RunError
@@ -79,6 +80,10 @@ class Store:
         """The vectors of one encoder for one prompt."""
         return Space.open(self.root / "vectors" / key, identity)
 
+    def knows(self, key: str) -> bool:
+        """Whether there is a space under `key`, be it an empty one."""
+        return (self.root / "vectors" / key).is_dir()
+
     def record(self, key: str, compute: Callable[[], Arrays]) -> Arrays:
         """The arrays kept under `key` (64 hexadecimal digits), computed and kept first if there are none."""
         found = self.find_record(key)
@@ -112,6 +117,11 @@ class Store:
         spaces = [Space.open(path) for path in sorted(self.root.glob("vectors/*")) if path.is_dir()]
         found = [Usage(s.path.name, s.label, s.count, folder_bytes(s.path), s.last_used) for s in spaces]
         return sorted(found, key=lambda usage: -usage.bytes)
+
+    def identities(self) -> list[Mapping[str, Any]]:
+        """Of each encoder and prompt that has vectors here, what they depend on."""
+        found = [about for about in self.root.glob("vectors/*/identity.json") if any(about.parent.glob("*.keys"))]
+        return [orjson.loads(about.read_bytes()) for about in found]
 
     def record_bytes(self) -> int:
         """What the records take."""

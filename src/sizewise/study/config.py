@@ -71,7 +71,7 @@ class _Reader:
         decide = self.table(found, "decide", ("preset", "margin", "minimise", "confirm"))
         space = self.table(found, "space", tuple(one.name for one in fields(Space)))
         prices = self.table(found, "prices", tuple(one.name for one in fields(Prices)))
-        trust = self.table(found, "trust", tuple(one.name for one in fields(Trust)))
+        trust = self.table(found, "trust", ("remote_code", "pickled"))  # that texts leave is never a file's to allow
         limits = self.table(found, "limits", COSTS)
         candidates = found.get("candidates", ())
         return StudyConfig(

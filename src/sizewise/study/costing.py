@@ -13,15 +13,17 @@ from sizewise.core.candidate import Candidate, Embed
 from sizewise.core.grammar import parse
 from sizewise.core.progress import Progress
 from sizewise.core.rows import InMemory, Rows
-from sizewise.cost.figures import MEGA, Figures
+from sizewise.cost.figures import MEGA, PAID_BY_TOKEN, Figures
 from sizewise.cost.measure import Measured, Plan, measure
 from sizewise.cost.price import Prices, priced
+from sizewise.cost.remote import to_time, to_time_whole
 from sizewise.data.task import Task, TextSet
 from sizewise.decide.evidence import Evidence
 from sizewise.decide.recommend import board, choose
 from sizewise.decide.terms import Terms
 from sizewise.index.dense import DenseIndex
 from sizewise.pipeline.bench import Bench
+from sizewise.pipeline.departure import Sendings, together
 from sizewise.store.files import digest, write_json
 from sizewise.transform.chain import Chain
 
@@ -33,10 +35,7 @@ FINALISTS = 3
 
 def measured(subjects: Sequence[Candidate], plan: Plan, path: Path, progress: Progress) -> Measured:
     """Figures of `subjects`; those that the file `path` has from the same plan are not measured again."""
-    key = digest([plan.threads, plan.rounds, plan.pipelines, plan.sample.single, plan.sample.bulk, plan.task])
-    kept: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {}
-    if kept.get("plan") != key:
-        kept = {"plan": key, "figures": {}, "drift": [[0.0, 0.0]]}
+    kept = _kept(plan, path)
     missing = [one for one in subjects if str(one) not in kept["figures"]]
     if missing:
         found = measure(missing, plan, progress)
@@ -46,6 +45,30 @@ def measured(subjects: Sequence[Candidate], plan: Plan, path: Path, progress: Pr
     latency, throughput = np.max(np.array(kept["drift"]), axis=0)
     figures = {one: Figures.from_json(kept["figures"][str(one)]) for one in subjects}
     return Measured(figures, float(latency), float(throughput))
+
+
+def to_send(subjects: Sequence[Candidate], scored: Sequence[Candidate], plan: Plan, folder: Path | None) -> Sendings:
+    """What measuring cost would send to endpoints: `subjects` as encoders, and finalists end to end, of which no more
+    than FINALISTS are expected; less what the files of a run in `folder` say is measured."""
+    whole = replace(plan, pipelines=True)
+    known = _kept(plan, folder / "cost.json")["figures"] if folder else {}
+    finished = folder is not None and bool(_kept(whole, folder / "finalists.json")["figures"])
+    finals = [one for one in scored if isinstance(one, Embed) and one.model.is_remote][:FINALISTS]
+    finals = finals if plan.task is not None and not finished else []
+    missing = [one for one in subjects if str(one) not in known]
+    return together(
+        (
+            to_time(missing, plan.sample, plan.rounds, plan.trust),
+            to_time_whole(finals, plan.sample, plan.rounds, plan.trust),
+        )
+    )
+
+
+def _kept(plan: Plan, path: Path) -> dict[str, Any]:
+    """What the file `path` has from the same plan."""
+    key = digest([plan.threads, plan.rounds, plan.pipelines, plan.sample.single, plan.sample.bulk, plan.task])
+    kept: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {}
+    return kept if kept.get("plan") == key else {"plan": key, "figures": {}, "drift": [[0.0, 0.0]]}
 
 
 def largest_search(tasks: Sequence[Task]) -> tuple[Task, TextSet] | None:
@@ -77,6 +100,8 @@ def composed(
     for candidate in candidates:
         figures = found.figures.get(candidate.plain if isinstance(candidate, Embed) else candidate, Figures())
         if isinstance(candidate, Embed):
+            price = bench.encoder(candidate.model).price_per_million_tokens
+            figures = replace(figures, price_per_million_tokens=price)
             if str(candidate) not in kept["searches"]:
                 kept["searches"][str(candidate)] = _searched(candidate, bench, task, search)
             figures = _with_search(figures, kept["searches"][str(candidate)])
@@ -109,6 +134,7 @@ def finalists(
             composed = evidence.figures[str(candidate)]
             whole = replace(figures, memory_mb=figures.peak_memory_mb, texts_per_s=composed.texts_per_s)
             whole = replace(whole, bytes_per_vector=composed.bytes_per_vector)
+            whole = replace(whole, **{name: getattr(composed, name) for name in PAID_BY_TOKEN})
             known = {**evidence.end_to_end, str(candidate): priced(whole, prices, len(search[1].texts))}
             evidence = replace(evidence, end_to_end=known)
         choice = choose(evidence, terms)
@@ -153,6 +179,7 @@ def _with_search(figures: Figures, searched: Mapping[str, float]) -> Figures:
         p50_ms=(figures.p50_ms or 0.0) + searched["p50_ms"],
         p95_ms=(figures.p95_ms or 0.0) + searched["p95_ms"],
         p99_ms=(figures.p99_ms or 0.0) + searched["p99_ms"],
+        machine_ms=None if figures.machine_ms is None else figures.machine_ms + searched["mean_ms"],
         source="composed",
     )
 

@@ -37,6 +37,9 @@ def forecast(study: "Study", outline: "Outline") -> Iterator[str]:
             continue
         candidate = parse(name)
         assert isinstance(candidate, Embed)
+        if candidate.model.is_remote:
+            yield f"{name}: {missing:,} texts to encode ({there:,} in the store), over the network: not timed"
+            continue
         encoder = resolve(candidate.model, study.trust)
         pilot = texts.bulk[:PILOT_TEXTS]
         encoder.encode(pilot[:4], texts.bulk_role, "")
@@ -45,6 +48,8 @@ def forecast(study: "Study", outline: "Outline") -> Iterator[str]:
         seconds = missing * (time.perf_counter() - started) / len(pilot)
         total += seconds
         yield f"{name}: {missing:,} texts to encode ({there:,} in the store), about {duration(seconds)}"
+    for sends in outline.sends:
+        yield f"with --allow-remote it would send {sends}"
     records = len(outline.tasks) * len(outline.candidates)
     total += len(outline.candidates) * sum(SECONDS_A_RECORD[task.needs] for task in tasks)
     encoders = len({name.partition("+")[0] for name in outline.candidates} - {str(BASELINE)})

@@ -76,6 +76,12 @@ def reference_of(task: Task, candidates: Sequence[Candidate]) -> Candidate | Non
     return parse(named) if named else next(iter(distinct_models(candidates)), None)
 
 
+def with_reference(task: Task, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """`candidates` and what a fidelity task compares them with: all whose records are needed."""
+    reference = reference_of(task, candidates)
+    return [*candidates, *([] if reference is None else [reference])]
+
+
 def distinct_models(candidates: Sequence[Candidate]) -> list[Embed]:
     """One plain candidate for each model, in order."""
     return list(dict.fromkeys(one.plain for one in candidates if isinstance(one, Embed)))

@@ -26,14 +26,15 @@ from sizewise.encode.encoder import Trust
 from sizewise.encode.stored import missing_texts
 from sizewise.evaluate import evaluate, record, refuse_shape
 from sizewise.pipeline.bench import Bench, check_fit
+from sizewise.pipeline.departure import Sendings, permit, remote_facts, to_encode, together
 from sizewise.store.store import Store
 from sizewise.study.config import StudyConfig
 from sizewise.study.confirm import confirmed
-from sizewise.study.costing import baseline_task, composed, documents_of, finalists, measured, searches
+from sizewise.study.costing import baseline_task, composed, documents_of, finalists, measured, searches, to_send
 from sizewise.study.forecast import SECONDS_A_RECORD
 from sizewise.study.run import Run, RunFolder
 from sizewise.study.source import source
-from sizewise.study.space import BASELINE, Space, distinct_models, expand, reference_of
+from sizewise.study.space import BASELINE, Space, distinct_models, expand, reference_of, with_reference
 from sizewise.study.truncation import truncation
 from sizewise.transform.chain import check_steps, needs_fit
 
@@ -107,13 +108,14 @@ class Study:
             bench = Bench(store, self.trust, self.progress)
             work = Work.prepare(self, bench)
             splits = self.splits(work.tasks)
+            plan = work.cost_plan(store)
+            permit(work.sendings(plan, folder.path), self.trust, self.progress)
             clock = Clock()
             with clock("encode"):
                 work.encode()
             with clock("score"):
                 raws = work.records(clock)
             with clock("cost"):
-                plan = work.cost_plan(store)
                 found = measured(work.cost_subjects(), plan, folder.path / "cost.json", self.progress)
                 figures = composed(
                     work.candidates, work.tasks, found, bench, self.prices, folder.path / "searches.json"
@@ -148,6 +150,7 @@ class Study:
                 "confirmation": confirmed(folder.path, evidence, terms, work.tasks, splits, raws, references),
                 "slices": [asdict(part) for part in parts],
                 "truncation": [truncation(bench, task, model) for task in work.tasks for model in work.encoders],
+                "remote": remote_facts(bench, work.scored),
             }
             return Run.write(folder, evidence, terms, about, work.tasks, work.scored, raws, references)
 
@@ -157,7 +160,8 @@ class Study:
         with Store(self.store) as store:
             work = Work.prepare(self, Bench(store, self.trust, self.progress))
             self.splits(work.tasks)
-            return work.outline()
+            sends = tuple(str(one) for one in work.sendings(work.cost_plan(store)).values())
+            return replace(work.outline(), sends=sends)
 
     def splits(self, tasks: Sequence[Task]) -> list[tuple[Positions, Positions]]:
         """For each task the units to decide on and those held out. Raises InputError when `confirm` does not fit."""
@@ -191,6 +195,8 @@ class Outline:
     candidates: tuple[str, ...]
     encodes: tuple[tuple[str, str, int, int], ...]
     """Model, task, texts to encode, texts in the store already."""
+    sends: tuple[str, ...] = ()
+    """What would leave this machine, in words, for each endpoint."""
 
 
 @dataclass
@@ -306,6 +312,12 @@ class Work:
         """On which texts and with how many threads."""
         task = baseline_task(self.tasks)
         return Plan(sample(self.tasks), self.threads, task=task, store=store.root, trust=self.bench.trust)
+
+    def sendings(self, plan: Plan, folder: Path | None = None) -> Sendings:
+        """What would be sent to endpoints: texts without a vector, and those that cost is measured on."""
+        scored = [(task, with_reference(task, self.scored)) for task in self.tasks]
+        timed = to_send(self.cost_subjects(), self.scored, plan, folder)
+        return together((to_encode(self.bench, scored), timed))
 
     def totals(self) -> list[tuple[str, int, int]]:
         """For each encoder: texts to encode, texts in the store."""
