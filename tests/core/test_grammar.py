@@ -25,7 +25,7 @@ def candidate(chance: random.Random) -> Embed:
     roles = sorted(chance.sample(ROLES, chance.randint(0, 3)))
     model = Model(
         name=text(chance, 1),
-        precision=chance.choice(["float32", "bfloat16"]),
+        precision=chance.choice(["float32", "bfloat16", "float16", "int8", "float8"]),
         runtime=chance.choice(["torch", "openvino", "a-b.c_1"]),
         prompts=tuple((role, text(chance, 0)) for role in roles),
     )
@@ -105,7 +105,7 @@ def test_other_spellings_have_one_canonical_form(written, canonical):
         ("a b", "candidate 'a b': expected end of the candidate, '@', '+' or '[' at character 2, found ' b'"),
         ("fuse(bm25, a)", "there is no pipeline fuse(...); write an encoder or bm25"),
         ("m@", "expected a precision such as bf16 at character 3, found the end"),
-        ("m@int3", "unknown precision 'int3'; there are fp32 and bf16"),
+        ("m@int3", "unknown precision 'int3'; there are fp32, bf16, fp16, int8, fp8"),
         ("m@bf16/", "expected a runtime such as torch at character 8, found the end"),
         ("m@bf16@bf16", "expected end of the candidate, '@', '+' or '[' at character 7, found '@bf16'"),
         ("m+", "expected a transform such as truncate=128 or int8 at character 3, found the end"),

@@ -19,9 +19,11 @@ from typing import cast, get_args
 from sizewise.core.candidate import Candidate, Embed, Lexical, Model, Role, Step
 from sizewise.core.errors import InputError
 
-PRECISIONS = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16"}
-SHORT = {"bfloat16": "bf16", "float32": "fp32"}
+SHORT = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "int8": "int8", "float8": "fp8"}
+PRECISIONS = {name: precision for precision, short in SHORT.items() for name in (precision, short)}
 DEFAULT_MODEL = Model("")
+RUNTIME_OF = {"int8": "openvino", "float8": "packed"}
+"""What runs a precision where the candidate does not say; DEFAULT_MODEL's runtime for all others."""
 
 _BARE = re.compile(r"[^\s\"'\[\]()@+,\\]+")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -51,13 +53,18 @@ def write(candidate: Candidate) -> str:
     text = model.name if _is_bare(model.name) else _quote(model.name)
     if model.prompts:
         text += "[" + ",".join(f"{role}={_quote(prompt)}" for role, prompt in model.prompts) + "]"
-    default_runtime = model.runtime == DEFAULT_MODEL.runtime
+    default_runtime = model.runtime == runtime_of(model.precision)
     if model.precision != DEFAULT_MODEL.precision or not default_runtime:
         text += "@" + SHORT.get(model.precision, model.precision) + ("" if default_runtime else f"/{model.runtime}")
     steps = [str(step) for step in candidate.steps]
     if candidate.rescore:
         steps.append(f"rescore={candidate.rescore}")
     return "+".join([text, *steps])
+
+
+def runtime_of(precision: str) -> str:
+    """What runs `precision` where the candidate names no runtime."""
+    return RUNTIME_OF.get(precision, DEFAULT_MODEL.runtime)
 
 
 def _is_bare(name: str) -> bool:
@@ -175,9 +182,10 @@ def _prompts(reader: _Reader) -> tuple[tuple[Role, str], ...]:
 def _precision(reader: _Reader) -> tuple[str, str]:
     word = reader.need(_WORD, "a precision such as bf16")
     if word not in PRECISIONS:
-        raise InputError(f"candidate {reader.text!r}: unknown precision {word!r}; there are fp32 and bf16")
-    runtime = reader.need(_WORD, "a runtime such as torch") if reader.skip("/") else DEFAULT_MODEL.runtime
-    return PRECISIONS[word], runtime
+        known = ", ".join(SHORT.values())
+        raise InputError(f"candidate {reader.text!r}: unknown precision {word!r}; there are {known}")
+    precision = PRECISIONS[word]
+    return precision, reader.need(_WORD, "a runtime such as torch") if reader.skip("/") else runtime_of(precision)
 
 
 def _step(reader: _Reader) -> Step:

@@ -63,7 +63,15 @@ ENCODERS = Registry(
     },
 )
 """By the scheme before the colon, as in `shape:bert-large`."""
-RUNTIMES = Registry("runtime", {"torch": "sizewise.encode.torch:TorchEncoder"})
+RUNTIMES = Registry(
+    "runtime",
+    {
+        "torch": "sizewise.encode.torch:TorchEncoder",
+        "openvino": "sizewise.encode.openvino:OpenVINOEncoder",
+        "onnx": "sizewise.encode.onnx:OnnxEncoder",
+        "packed": "sizewise.encode.packed:PackedEncoder",
+    },
+)
 """By the word behind the slash, as in `MODEL@fp32/torch`: what runs models that are named without a scheme."""
 TRANSFORMS = Registry(
     "transform",

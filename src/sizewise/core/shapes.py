@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FamilyName = Literal["bert", "distilbert", "roberta", "xlm-roberta", "decoder", "gpt"]
 
-BYTES_PER_WEIGHT: Mapping[str, int] = {"float32": 4, "bfloat16": 2, "int8": 1}
+BYTES_PER_WEIGHT: Mapping[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1, "float8": 1}
 
 _USUAL_MAX_TOKENS = 512
 

@@ -55,6 +55,9 @@ class Encoder(ABC):
     in_requests: bool = False
     """True when it makes parts of its own of what it is given (see `encode_parts`): then it is given everything."""
 
+    precisions: tuple[str, ...] | None = None
+    """What a candidate may name behind the @; None: whatever the class makes of it."""
+
     depends_on_role: bool = False
     """True when queries and documents go through different weights, whatever their prompts."""
 

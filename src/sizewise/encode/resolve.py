@@ -4,6 +4,7 @@ from typing import cast
 
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
+from sizewise.core.grammar import SHORT
 from sizewise.core.registry import ENCODERS, RUNTIMES
 from sizewise.encode.encoder import Encoder, Trust, scheme
 
@@ -13,13 +14,20 @@ def resolve(model: Model, trust: Trust | None = None) -> Encoder:
 
     Raises InputError when there is no such model, scheme or runtime.
     """
-    return encoder_class(model)(model, trust)
+    found = encoder_class(model)
+    if found.precisions is not None and model.precision not in found.precisions:
+        *others, last = (SHORT[precision] for precision in found.precisions)
+        raise InputError(
+            f"{model.name}: {model.runtime} has no {SHORT.get(model.precision, model.precision)}; it runs "
+            f"{', '.join(others)} and {last}"
+        )
+    return found(model, trust)
 
 
 def encoder_class(model: Model) -> type[Encoder]:
     """What runs `model`. Raises InputError when there is no such scheme or runtime."""
     found = scheme(model.name)
-    if found is None:
+    if found is None or (found[0] == "shape" and model.runtime != Model("").runtime):
         return cast("type[Encoder]", RUNTIMES.get(model.runtime))
     if found[0] not in ENCODERS:
         raise InputError(

@@ -26,11 +26,10 @@ class ShapeEncoder(Encoder):
     """
 
     has_quality = False
+    precisions = ("float32", "bfloat16", "float16")
 
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)
-        if model.runtime != "torch":
-            raise InputError(f"{model.name} runs on torch only, not on {model.runtime}; leave out /{model.runtime}")
         self.shape = parse_shape(self.argument)
 
     @property

@@ -1,6 +1,5 @@
 """Any sentence-transformers model on torch: the reference that every other runtime is checked against."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -12,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.candidate import Model, Role
-from sizewise.core.errors import InputError, RunError
 from sizewise.core.text import encodable
 from sizewise.encode import export
 from sizewise.encode.budget import out_of_memory
 from sizewise.encode.encoder import Encoder, Similarity, Trust
 from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.numeric import instruction_set, versions
+from sizewise.encode.source import load
 from sizewise.encode.tokens import TokenCounter
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ def free_device() -> None:
 
 class TorchEncoder(Encoder):
     """A model by name or folder; pooling, projection and normalisation as the model has them."""
+
+    precisions = ("float32", "bfloat16", "float16")
 
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)
@@ -158,35 +159,6 @@ class TorchEncoder(Encoder):
     @cached_property
     def _model(self) -> "SentenceTransformer":
         with self._loading:  # transformers changes torch while it loads: two threads at once would break each other
-            return self.__dict__.get("_model") or self._loaded()
-
-    def _loaded(self) -> "SentenceTransformer":
-        import torch
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils.logging import disable_progress_bar
-
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        for noisy in ("sentence_transformers", "transformers"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
-        try:
-            model = SentenceTransformer(
-                str(self.folder.path),
-                device=device(),
-                trust_remote_code=self.model.name in self.trust.remote_code,
-                local_files_only=True,
-                model_kwargs={
-                    "dtype": getattr(torch, self.model.precision),
-                    "use_safetensors": None if self.model.name in self.trust.pickled else True,
-                },
+            return self.__dict__.get("_model") or load(
+                self.folder, self.model.name, self.trust, self.model.precision, device()
             )
-        except Exception as error:
-            raise RunError(
-                f"{self.model.name} does not load from {self.folder.path}: {error}; check that the folder is whole, or "
-                "leave the candidate out"
-            ) from error
-        if not isinstance(model, SentenceTransformer):
-            raise InputError(f"{self.model.name} is no embedding model; give one that makes one vector of a text")
-        if self.folder.first is not None:
-            for name in [name for name, _ in model.named_children()][self.folder.first :]:
-                delattr(model, name)
-        return model.eval()
