@@ -9,6 +9,7 @@ import pytest
 from sizewise.core import extras
 from sizewise.core.errors import MissingExtra
 from sizewise.core.extras import PACKAGES, missing, require
+from sizewise.core.registry import ENCODERS, RUNTIMES, Registry
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 
@@ -33,6 +34,20 @@ def test_what_is_not_installed_is_named_before_it_is_needed(monkeypatch):
         require("no_such_module_here", "this test")
     assert str(found.value) == "this test needs no-such; install it with: pip install 'sizewise[study]'"
     assert found.value.exit_code == 2
+
+
+def test_a_class_whose_package_is_missing_is_not_even_looked_for(monkeypatch):
+    monkeypatch.setitem(PACKAGES, "no_such_module_here", ("no-such", "runtime"))
+    made = Registry("runtime", {"swift": "no.such.place:Swift"}, needs={"swift": "no_such_module_here"})
+    with pytest.raises(MissingExtra, match=r"^runtime 'swift' needs no-such; .*'sizewise\[runtime\]'$"):
+        made.get("swift")
+
+
+@pytest.mark.parametrize("built_in", [ENCODERS, RUNTIMES])
+def test_what_built_in_classes_run_on_is_in_the_table(built_in):
+    assert built_in._needs
+    assert set(built_in._needs) <= set(built_in._builtin)
+    assert set(built_in._needs.values()) <= set(PACKAGES)
 
 
 @pytest.mark.parametrize(
