@@ -48,7 +48,7 @@ COMMAND = "from sizewise.cli.main import run; run()"
 
 @pytest.fixture
 def light(tmp_path):
-    """`light(code, *arguments, stdin="")`: Python, and all processes that it starts, without the packages of studies."""
+    """`light(code, *arguments, stdin="")`: Python and whatever it starts, without the packages of studies."""
     (tmp_path / "sitecustomize.py").write_text(BLOCKER)
     before = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *before])}
