@@ -17,11 +17,17 @@ RUNTIMES = {
     "torch": lambda fixture: resolve(Model(str(fixture("tiny_model")))),
     "torch-dense": lambda fixture: resolve(Model(str(fixture("dense_model")))),
     "torch-bf16": lambda fixture: resolve(Model(str(fixture("tiny_model")), "bfloat16")),
+    "openvino": lambda fixture: resolve(Model(str(fixture("tiny_model")), runtime="openvino")),
+    "openvino-dense": lambda fixture: resolve(Model(str(fixture("dense_model")), runtime="openvino")),
+    "openvino-bf16": lambda fixture: resolve(Model(str(fixture("tiny_model")), "bfloat16", "openvino")),
+    "openvino-int8": lambda fixture: resolve(Model(str(fixture("tiny_model")), "int8", "openvino")),
+    "onnx": lambda fixture: resolve(Model(str(fixture("tiny_model")), runtime="onnx")),
+    "onnx-int8": lambda fixture: resolve(Model(str(fixture("tiny_model")), "int8", "onnx")),
     "shape": lambda fixture: resolve(Model("shape:layers=2:hidden=32:heads=4:vocab=300:max_tokens=24")),
     "static": lambda fixture: resolve(Model(f"static:{fixture('static_model')}")),
     "static-int8": lambda fixture: resolve(Model(f"static:{fixture('make_static')(dtype='int8', clusters=50)}")),
 }
-LEAST_COSINE = {"torch-bf16": 0.999}
+LEAST_COSINE = {"torch-bf16": 0.999, "openvino-bf16": 0.999, "openvino-int8": 0.998}
 """Of one text's vector in two batches."""
 SAME = 0.999999
 MANY = 10_000

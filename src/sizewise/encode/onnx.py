@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sizewise.core.errors import MissingExtra, RunError
+from sizewise.core.errors import RunError
 from sizewise.encode.exported import ExportedEncoder, Run
 from sizewise.encode.layout import Block, Ids, Vectors, own_rows
 
@@ -47,10 +47,8 @@ class _Session:
     """An open graph, its blocks run one after the other on all threads; for any number of threads."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        try:
-            import onnxruntime
-        except ModuleNotFoundError:
-            raise MissingExtra("this candidate", "onnxruntime", "runtime") from None
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3

@@ -1,17 +1,23 @@
 """OpenVINO graphs made from torch, and quantised: needs torch, transformers and NNCF, which running them does not."""
 
 import logging
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import nncf
 import openvino
 import torch
+from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
 
 from sizewise.encode.network import Network, RowsGraph, TextsGraph, rows_agree
 from sizewise.encode.tokens import Tokens
 
 NAMES = ("last_hidden_state", "sentence_embedding")
+SMOOTHING = 0.85
+"""How much of an activation's range moves into the weights (alpha in SmoothQuant). Of what was tried on MiniLM, 0.8 to 0.9
+kept short sentences best: the first percentile of their cosines is 0.980, with 0.95 (NNCF's) 0.961, with 0.5 0.974."""
 
 
 def convert(network: Network) -> tuple[openvino.Model, bool]:
@@ -28,15 +34,28 @@ def convert(network: Network) -> tuple[openvino.Model, bool]:
 
 
 def quantized(graph: openvino.Model, calibration: Tokens, vocabulary: int | None) -> openvino.Model:
-    """Matrix products in int8, their ranges from `calibration`, outliers smoothed into the weights."""
+    """Products with weights in int8, their ranges from `calibration`, outliers smoothed into the weights.
+
+    Products of activations (attention, pooling) stay as they are: int8 there gains nothing and costs accuracy.
+    """
     nncf.set_log_level(logging.ERROR)
-    return nncf.quantize(
-        graph,
-        nncf.Dataset([_alone(calibration, at, vocabulary) for at in range(len(calibration))]),
-        preset=nncf.QuantizationPreset.MIXED,
-        model_type=nncf.ModelType.TRANSFORMER,
-        subset_size=len(calibration),
-    )
+    of_activations = [
+        node.get_friendly_name()
+        for node in graph.get_ops()
+        if node.get_type_name() == "MatMul" and node.input_value(1).get_node().get_type_name() != "Constant"
+    ]
+    with redirect_stdout(StringIO()):  # its progress bars, which would cross ours
+        return nncf.quantize(
+            graph,
+            nncf.Dataset([_alone(calibration, at, vocabulary) for at in range(len(calibration))]),
+            preset=nncf.QuantizationPreset.MIXED,
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=len(calibration),
+            ignored_scope=nncf.IgnoredScope(names=of_activations),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=SMOOTHING)
+            ),
+        )
 
 
 def save(graph: openvino.Model, path: Path) -> None:
