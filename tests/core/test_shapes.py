@@ -104,7 +104,9 @@ def test_weight_bytes():
     shape = SHAPES["minilm-l6"]
     sizes = [shape.weight_bytes(precision) for precision in ("float32", "bfloat16", "int8")]
     assert sizes == [4 * shape.parameters, 2 * shape.parameters, shape.parameters]
-    with pytest.raises(InputError, match="minilm-l6: unknown precision 'fp3'; there are float32, bfloat16, float16, int8, float8"):
+    with pytest.raises(
+        InputError, match="minilm-l6: unknown precision 'fp3'; there are float32, bfloat16, float16, int8, float8"
+    ):
         shape.weight_bytes("fp3")
 
 

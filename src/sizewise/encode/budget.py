@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,15 @@ from sizewise.core.errors import RunError
 from sizewise.encode.batches import Rows, plan
 
 Vectors = npt.NDArray[np.float32]
+Made = TypeVar("Made")
+MadeThere = TypeVar("MadeThere", contravariant=True)
+
+
+class Rowwise(Protocol[MadeThere]):
+    """Takes what was made of a batch, at its rows: an array, or something that waits for them to arrive."""
+
+    def __setitem__(self, rows: Rows, made: MadeThere, /) -> None: ...
+
 
 _SIGNS = (
     "out of memory",  # torch on CUDA and MPS, CUDA itself
@@ -46,8 +56,8 @@ class Budget:
     release: Callable[[], None] = field(default=lambda: None)
     """Gives cached memory back before the next try."""
 
-    def fill(self, out: Vectors, lengths: npt.NDArray[np.int64], run: Callable[[Rows], Vectors]) -> None:
-        """Put the vectors that `run(positions)` makes of batches into their rows of `out` [n, d], float32.
+    def fill(self, out: Rowwise[Made], lengths: npt.NDArray[np.int64], run: Callable[[Rows], Made]) -> None:
+        """Put what `run(positions)` makes of batches, vectors [n, d], into its rows of `out`.
 
         Raises RunError when a single text does not fit into memory, and whatever else `run` raises.
         """
@@ -61,7 +71,7 @@ class Budget:
             left = np.concatenate([rows, *waiting[::-1]])
             waiting = [left[batch] for batch in plan(lengths[left], self.tokens, padded=self.padded)][::-1]
 
-    def _try(self, run: Callable[[Rows], Vectors], rows: Rows) -> Vectors | None:
+    def _try(self, run: Callable[[Rows], Made], rows: Rows) -> Made | None:
         """None when memory ran out. The error ends here: what its frames hold must be free before the next try."""
         try:
             return run(rows)

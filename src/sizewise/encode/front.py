@@ -1,7 +1,8 @@
 """The front end that runtimes share: texts to tokens, tokens to batches within a budget, vectors back in order."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -39,7 +40,7 @@ def encode_texts(
 
 
 def ahead(items: Iterable[Item], make: Callable[[Item], Made], *, threads: int = 1) -> Iterator[Made]:
-    """`make` of each item in order, the next one being made while the caller works on this one.
+    """`make` of each item in order, the next ones (as many as `threads`) being made while the caller works on this one.
 
     With 0 threads nothing is made before it is asked for. What `make` raises is raised where its result would be.
     """
@@ -47,11 +48,10 @@ def ahead(items: Iterable[Item], make: Callable[[Item], Made], *, threads: int =
         yield from map(make, items)
         return
     with ThreadPoolExecutor(threads, thread_name_prefix="ahead") as pool:
-        waiting = None
+        waiting: deque[Future[Made]] = deque()
         for item in items:
-            after = pool.submit(make, item)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = after
-        if waiting is not None:
-            yield waiting.result()
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
