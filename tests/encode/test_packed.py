@@ -46,7 +46,7 @@ def encoders():
             use_cache=False,
             bos_token_id=1,
             eos_token_id=2,
-        ),  # fmt: skip
+        ),
     }
 
 

@@ -41,7 +41,7 @@ class Graphs:
             return made.numpy().copy()
 
     def _capture(self, size: int) -> tuple[Any, Tensor, Tensor, Tensor]:
-        """The graph; what it reads (0, end of the text, size, ids) and writes, on the host; its own copy of the first."""
+        """The graph; what it reads (0, end of the text, size, ids) and writes, on the host; its copy of the first."""
         given = torch.zeros(3 + size, dtype=torch.int32).pin_memory()
         given[1:3] = size
         there = given.to(self._device)

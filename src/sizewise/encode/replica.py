@@ -25,7 +25,7 @@ Ids = TypeVar("Ids", bound=np.integer[Any])
 
 
 class Replica:
-    """The network of `source` on `device`, packed where it can be; `say` is told where not, and when memory runs out."""
+    """The network of `source` on `device`, packed where it can be; `say` is told where not, and of small memory."""
 
     def __init__(self, source: Source, precision: str, device: str, say: Callable[[str], None]) -> None:
         self.device = torch.device(device)
