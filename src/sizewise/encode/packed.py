@@ -26,10 +26,11 @@ from sizewise.encode.torch import free_device
 if TYPE_CHECKING:
     from sizewise.encode.replica import Replica
 
-WINDOW_TEXTS = 2048
-"""Texts that are tokenised at a time: few, so that the first batch does not wait long."""
-TOKENISING = 3
-"""Windows that are tokenised while others run; the tokenizer's threads are shared, what is Python's own is not."""
+FIRST_TEXTS = 256
+"""Texts that are tokenised first, so that a GPU does not wait long; each window is twice the one before it, up to"""
+WINDOW_TEXTS = 4096
+TOKENISING = 2
+"""Windows that are tokenised while others run: one in the tokenizer's own threads, one in Python's."""
 FP8_CAPABILITY = (8, 9)
 
 Vectors = npt.NDArray[np.float32]
@@ -146,7 +147,7 @@ class PackedEncoder(Encoder):
 
     def _windows(self, found: Vectors, texts: Sequence[str], prompt: str) -> Iterator[tuple[Vectors, Tokens]]:
         """The tokens of some texts after the other, and the rows of `found` that their vectors belong in."""
-        some, start = windows(texts, most_texts=WINDOW_TEXTS), 0
+        some, start = windows(texts, most_texts=WINDOW_TEXTS, first_texts=FIRST_TEXTS), 0
         for tokens in ahead(some, lambda window: self._tokenizer(window, prompt), threads=TOKENISING):
             yield found[start : start + len(tokens)], tokens
             start += len(tokens)

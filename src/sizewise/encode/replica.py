@@ -12,13 +12,17 @@ from sizewise.encode import fp8
 from sizewise.encode.batches import Rows
 from sizewise.encode.budget import Budget
 from sizewise.encode.flat import flatten
+from sizewise.encode.fuse import fuse
 from sizewise.encode.graphs import LENGTHS, Graphs
 from sizewise.encode.network import PaddedGraph
 from sizewise.encode.source import Source
 from sizewise.encode.tokens import Tokens
 from sizewise.encode.torch import free_device
 
-BATCH_TOKENS = 32_768
+BATCH_NUMBERS = 2**26
+"""Numbers of a batch between layers (tokens times width): enough to keep a GPU busy while the next batch is handed
+over, and 128 MB in 16 bits."""
+MOST_TOKENS = 2**17
 
 Vectors = npt.NDArray[np.float32]
 Ids = TypeVar("Ids", bound=np.integer[Any])
@@ -37,10 +41,13 @@ class Replica:
             self._flat, why = flatten(network)
             if precision == "float8" and not fp8.convert(network.body):
                 say("no layer has sizes that fp8 takes (multiples of 16); it runs in bf16")
+            if self.device.type == "cuda":
+                fuse(network.body)
         if self._flat is None:
             say(f"it runs padded, because {why}")
             self._padded, self._padding = PaddedGraph(network), getattr(network.body.config, "pad_token_id", None) or 0
-        self._budget = Budget(BATCH_TOKENS, padded=self._flat is None, say=say, release=free_device)
+        budget = min(MOST_TOKENS, BATCH_NUMBERS // network.body.config.hidden_size)
+        self._budget = Budget(budget, padded=self._flat is None, say=say, release=free_device)
         self._graphs: Graphs | None = None
         if self._flat is not None and self.device.type == "cuda":
             self._graphs = Graphs(self._flat, self.device)
