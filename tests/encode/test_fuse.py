@@ -48,8 +48,9 @@ def test_in_16_bits(hidden):
 
 @on_gpu
 def test_in_8_bits():
-    body = made(BertConfig(**USUAL)).cuda().bfloat16()
-    fp8.convert(body)
+    body = made(BertConfig(**USUAL)).cuda()
     wanted = run(body)
+    fp8.convert(body.bfloat16())
+    plain = run(body)
     fuse(body)
-    assert (run(body) - wanted).norm() / wanted.norm() < 0.05
+    assert (run(body) - wanted).norm() < 1.2 * (plain - wanted).norm(), "no worse than without"

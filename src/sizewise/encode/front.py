@@ -39,19 +39,23 @@ def encode_texts(
     return found
 
 
-def ahead(items: Iterable[Item], make: Callable[[Item], Made], *, threads: int = 1) -> Iterator[Made]:
-    """`make` of each item in order, the next ones (as many as `threads`) being made while the caller works on this one.
+def ahead(
+    items: Iterable[Item], make: Callable[[Item], Made], *, threads: int = 1, early: int | None = None
+) -> Iterator[Made]:
+    """`make` of each item in order, the next ones being made while the caller works on this one.
 
-    With 0 threads nothing is made before it is asked for. What `make` raises is raised where its result would be.
+    At most `early` are made or being made before they are asked for: by default one for each thread. With 0 threads
+    nothing is made before it is asked for. What `make` raises is raised where its result would be.
     """
     if not threads:
         yield from map(make, items)
         return
+    most = threads if early is None else early
     with ThreadPoolExecutor(threads, thread_name_prefix="ahead") as pool:
         waiting: deque[Future[Made]] = deque()
         for item in items:
             waiting.append(pool.submit(make, item))
-            if len(waiting) > threads:
+            if len(waiting) > most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

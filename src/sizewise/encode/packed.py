@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 FIRST_TEXTS = 256
 """Texts that are tokenised first, so that a GPU does not wait long; each window is twice the one before it, up to"""
-WINDOW_TEXTS = 4096
-TOKENISING = 2
-"""Windows that are tokenised while others run: one in the tokenizer's own threads, one in Python's."""
+WINDOW_TEXTS = 2048
+TOKENISERS = 2
+"""Threads that tokenise windows: one waits for the tokenizer's own threads while the other copies ids out of it."""
+EARLY = 4
+"""Windows that may be ready before their turn, so that tokenising never waits for a batch to be handed over."""
 FP8_CAPABILITY = (8, 9)
 
 Vectors = npt.NDArray[np.float32]
@@ -148,7 +150,7 @@ class PackedEncoder(Encoder):
     def _windows(self, found: Vectors, texts: Sequence[str], prompt: str) -> Iterator[tuple[Vectors, Tokens]]:
         """The tokens of some texts after the other, and the rows of `found` that their vectors belong in."""
         some, start = windows(texts, most_texts=WINDOW_TEXTS, first_texts=FIRST_TEXTS), 0
-        for tokens in ahead(some, lambda window: self._tokenizer(window, prompt), threads=TOKENISING):
+        for tokens in ahead(some, lambda window: self._tokenizer(window, prompt), threads=TOKENISERS, early=EARLY):
             yield found[start : start + len(tokens)], tokens
             start += len(tokens)
 
