@@ -22,7 +22,6 @@ from sizewise.encode.torch import free_device
 BATCH_NUMBERS = 2**26
 """Numbers of a batch between layers (tokens times width): enough to keep a GPU busy while the next batch is handed
 over, and 128 MB in 16 bits."""
-MOST_TOKENS = 2**17
 
 Vectors = npt.NDArray[np.float32]
 Ids = TypeVar("Ids", bound=np.integer[Any])
@@ -46,7 +45,7 @@ class Replica:
         if self._flat is None:
             say(f"it runs padded, because {why}")
             self._padded, self._padding = PaddedGraph(network), getattr(network.body.config, "pad_token_id", None) or 0
-        budget = min(MOST_TOKENS, BATCH_NUMBERS // network.body.config.hidden_size)
+        budget = BATCH_NUMBERS // network.body.config.hidden_size
         self._budget = Budget(budget, padded=self._flat is None, say=say, release=free_device)
         self._graphs: Graphs | None = None
         if self._flat is not None and self.device.type == "cuda":
