@@ -1,6 +1,7 @@
 """One GPU's copy of a network: windows of tokens are handed over, vectors arrive while the next one runs."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,7 +37,7 @@ class Replica:
         network = source.network("sdpa", "bfloat16" if precision == "float8" else precision, device)
         for module in network.head:
             module.float()  # of a few numbers a text: rounding there would cost more than it saves
-        with torch.inference_mode():
+        with self._current(), torch.inference_mode():
             self._flat, why = flatten(network)
             if precision == "float8" and not fp8.convert(network.body):
                 say("no layer has sizes that fp8 takes (multiples of 16); it runs in bf16")
@@ -60,7 +61,8 @@ class Replica:
     def start(self, out: Vectors, tokens: Tokens) -> Callable[[], None]:
         """Hand over the work; what is returned waits for it and puts the vectors into `out` [n, d], float32."""
         arriving = _Arriving()
-        self._budget.fill(arriving, tokens.lengths, lambda rows: self._run(tokens.take(rows)))
+        with self._current():
+            self._budget.fill(arriving, tokens.lengths, lambda rows: self._run(tokens.take(rows)))
         return lambda: arriving.finish(out)
 
     @torch.inference_mode()
@@ -75,6 +77,10 @@ class Replica:
         if not total:
             return torch.zeros((n, self._dimensions), device=self.device)
         return self._flat(sent[n + 1 :], sent[: n + 1], int(tokens.lengths.max()))
+
+    def _current(self) -> AbstractContextManager[None]:
+        """Kernels of triton run on this thread's current GPU, wherever their tensors are."""
+        return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
 
     def _folded(self, ids: npt.NDArray[Ids]) -> npt.NDArray[Ids]:
         return ids if self._vocabulary is None else ids % self._vocabulary
