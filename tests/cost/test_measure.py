@@ -12,6 +12,7 @@ from sizewise.cost import measure as module
 from sizewise.cost.measure import Plan, Worker, measure, predicted, spread
 from sizewise.cost.sample import Sample
 from sizewise.data.load import load_task
+from sizewise.encode.encoder import Trust
 from sizewise.store.store import Store
 
 
@@ -168,6 +169,14 @@ def test_processes_that_do_not_fit_together_follow_each_other(plan, fakes, start
     )
     measure([parse("fake:words"), parse("fake:letters")], plan)
     assert set(alive) == {1}
+
+
+@pytest.mark.parametrize(("free", "most"), [(10**9, 1), (10**12, 2), (None, 2)])
+def test_nor_do_those_that_do_not_fit_a_gpu(free, most, monkeypatch):
+    monkeypatch.setattr(module, "free_device_memory", lambda: free)
+    monkeypatch.setattr(module, "available_memory", lambda: 10**12)
+    shapes = [parse("shape:bert-base"), parse("shape:bert-large")]
+    assert max(map(len, module._groups(shapes, Trust()))) == most
 
 
 def test_a_slow_encoder_sees_few_texts_and_its_throughput_is_still_that_of_all(plan, fakes, sentences, monkeypatch):

@@ -60,6 +60,12 @@ def test_windows_are_bounded_in_texts_and_characters():
     assert list(windows([])) == []
 
 
+def test_windows_may_begin_small_and_grow():
+    found = list(windows("abcdefghijklmnop", most_texts=6, first_texts=2))
+    assert [len(some) for some in found] == [2, 4, 6, 4]
+    assert [len(some) for some in windows("abcdefg", most_texts=3, first_texts=5)] == [3, 3, 1]
+
+
 def test_an_endless_iterator_is_read_no_further_than_needed():
     read = []
 

@@ -13,6 +13,22 @@ from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
 from sizewise.encode.resolve import resolve
 
+
+def on_gpu(precision):
+    """The packed runtime, which skips where torch sees no GPU, or none with fp8."""
+
+    def make(fixture):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("torch sees no GPU")
+        if precision == "float8" and torch.cuda.get_device_capability() < (8, 9):
+            pytest.skip("this GPU has no fp8")
+        return resolve(Model(str(fixture("tiny_model")), precision, runtime="packed"))
+
+    return make
+
+
 RUNTIMES = {
     "torch": lambda fixture: resolve(Model(str(fixture("tiny_model")))),
     "torch-dense": lambda fixture: resolve(Model(str(fixture("dense_model")))),
@@ -23,11 +39,21 @@ RUNTIMES = {
     "openvino-int8": lambda fixture: resolve(Model(str(fixture("tiny_model")), "int8", "openvino")),
     "onnx": lambda fixture: resolve(Model(str(fixture("tiny_model")), runtime="onnx")),
     "onnx-int8": lambda fixture: resolve(Model(str(fixture("tiny_model")), "int8", "onnx")),
+    "packed-bf16": on_gpu("bfloat16"),
+    "packed-fp16": on_gpu("float16"),
+    "packed-fp8": on_gpu("float8"),
     "shape": lambda fixture: resolve(Model("shape:layers=2:hidden=32:heads=4:vocab=300:max_tokens=24")),
     "static": lambda fixture: resolve(Model(f"static:{fixture('static_model')}")),
     "static-int8": lambda fixture: resolve(Model(f"static:{fixture('make_static')(dtype='int8', clusters=50)}")),
 }
-LEAST_COSINE = {"torch-bf16": 0.999, "openvino-bf16": 0.999, "openvino-int8": 0.998}
+LEAST_COSINE = {
+    "torch-bf16": 0.999,
+    "openvino-bf16": 0.999,
+    "openvino-int8": 0.998,
+    "packed-bf16": 0.999,
+    "packed-fp16": 0.999,
+    "packed-fp8": 0.99,
+}
 """Of one text's vector in two batches."""
 SAME = 0.999999
 MANY = 10_000

@@ -76,6 +76,23 @@ def test_one_is_made_while_the_caller_works_and_no_more():
     assert list(ahead([], make)) == []
 
 
+def test_as_many_are_made_early_as_is_said_and_come_in_order():
+    made, fifth = [], threading.Event()
+
+    def make(item):
+        made.append(item)
+        if item == 5:
+            fifth.set()
+        return item
+
+    results = ahead(count(), make, threads=2, early=5)
+    assert next(results) == 0
+    assert fifth.wait(5), "five beyond the one that was asked for"
+    assert list(islice(results, 50)) == list(range(1, 51))
+    results.close()
+    assert max(made) <= 55
+
+
 def test_without_threads_nothing_is_made_early():
     made = []
     results = ahead(range(9), lambda item: made.append(item) or item, threads=0)

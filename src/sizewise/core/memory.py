@@ -7,7 +7,13 @@ from pathlib import Path
 from sizewise.core.errors import RunError
 from sizewise.core.shapes import BYTES_PER_WEIGHT, Shape
 
-_ACTIVATION_BYTES = {"float32": 4, "bfloat16": 2, "int8": 4}  # int8 products come out as float32
+_ACTIVATION_BYTES = {
+    "float32": 4,
+    "bfloat16": 2,
+    "float16": 2,
+    "int8": 4,
+    "float8": 2,
+}  # int8 products come out as float32
 
 
 def predicted_memory_bytes(shape: Shape, precision: str, batch_tokens: int) -> int:
@@ -21,7 +27,7 @@ def predicted_memory_bytes(shape: Shape, precision: str, batch_tokens: int) -> i
     (3 x), with GPT-2's GELU by tanh, which is not one kernel, also temporaries (4 x).
     Within 20% of torch 2.13's profiler on every family (tests/core/test_memory.py). The runtime itself (torch: some
     300 MB), a packed copy of the weights and allocator slack come on top.
-    Raises InputError for a precision other than "float32", "bfloat16" or "int8".
+    Raises InputError for a precision that is none.
     """
     weights = shape.weight_bytes(precision)
     copies = 0 if shape.kv_heads == shape.heads else 2 * shape.query_width

@@ -22,9 +22,11 @@ from sizewise.core.memory import available_memory, impractical
 from sizewise.core.progress import Progress, Silent
 from sizewise.core.shapes import parse_shape
 from sizewise.cost import remote
+from sizewise.cost.device import expected_device_bytes, free_device_memory
 from sizewise.cost.figures import MEGA, Figures
 from sizewise.cost.sample import Sample
 from sizewise.encode.encoder import Trust, scheme
+from sizewise.encode.torch import free_device
 
 ROUNDS = 3
 SINGLE_SECONDS = 1.5
@@ -91,9 +93,11 @@ def measure(subjects: Sequence[Candidate], plan: Plan, progress: Progress | None
             runnable.append(subject)
     if runnable and (busy := busyness()) > BUSY:
         progress.say(f"cost: other work keeps {100 * busy:.0f}% of the processors busy; figures will be worse for it")
+    if "torch" in sys.modules:
+        free_device()
     bar = progress.bar("measure cost", float(len(runnable) * (1 + plan.rounds)))
     try:
-        for together in _groups(runnable):
+        for together in _groups(runnable, plan.trust):
             with ExitStack() as stack:
                 timed = []
                 for subject in together:
@@ -308,16 +312,18 @@ class _Timed:
         return (texts[first:] + texts[:first])[:count]
 
 
-def _groups(subjects: Sequence[Candidate]) -> Iterator[list[Candidate]]:
-    """Subjects that may be alive together without filling the memory."""
-    room = MEMORY_SHARE * available_memory()
+def _groups(subjects: Sequence[Candidate], trust: Trust) -> Iterator[list[Candidate]]:
+    """Subjects that may be alive together without filling the memory, nor that of a GPU where there is one."""
+    free = free_device_memory()
+    room = MEMORY_SHARE * np.array([available_memory(), np.inf if free is None else free])
     group: list[Candidate] = []
-    used = 0.0
+    used = np.zeros(2)
     for subject in subjects:
-        needed = _expected_bytes(subject)
-        if group and used + needed > room:
+        device = 0.0 if free is None else expected_device_bytes(subject, trust)
+        needed = np.array([_expected_bytes(subject), device])
+        if group and (used + needed > room).any():
             yield group
-            group, used = [], 0.0
+            group, used = [], np.zeros(2)
         group.append(subject)
         used += needed
     if group:

@@ -38,18 +38,24 @@ def plan(lengths: npt.ArrayLike, budget: int, *, padded: bool = True) -> list[Ro
 
 
 def windows(
-    texts: Iterable[str], most_texts: int = WINDOW_TEXTS, most_characters: int = WINDOW_CHARACTERS
+    texts: Iterable[str],
+    most_texts: int = WINDOW_TEXTS,
+    most_characters: int = WINDOW_CHARACTERS,
+    *,
+    first_texts: int | None = None,
 ) -> Iterator[list[str]]:
     """`texts` in order, in lists that a machine can hold; reads no further than the list that is asked for.
 
-    The text that would go over a bound begins the next list: one is held beyond those that were handed out.
+    The text that would go over a bound begins the next list: one is held beyond those that were handed out. With
+    `first_texts` the first list has so many, and each one twice as many as the one before it, up to `most_texts`.
     """
+    bound = most_texts if first_texts is None else min(first_texts, most_texts)
     some: list[str] = []
     characters = 0
     for text in texts:
-        if some and (len(some) >= most_texts or characters + len(text) > most_characters):
+        if some and (len(some) >= bound or characters + len(text) > most_characters):
             yield some
-            some, characters = [], 0
+            some, characters, bound = [], 0, min(2 * bound, most_texts)
         some.append(text)
         characters += len(text)
     if some:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,15 @@ from sizewise.encode.batches import Rows, plan
 Vectors = npt.NDArray[np.float32]
 Batch = TypeVar("Batch")
 Made = TypeVar("Made")
+MadeThere = TypeVar("MadeThere", contravariant=True)
+
+
+class Rowwise(Protocol[MadeThere]):
+    """Takes what was made of a batch, at its rows: an array, or something that waits for them to arrive."""
+
+    def __setitem__(self, rows: Rows, made: MadeThere, /) -> None: ...
+
+
 
 _SIGNS = (
     "out of memory",  # torch on CUDA and MPS, CUDA itself
@@ -52,8 +61,8 @@ class Budget:
     release: Callable[[], None] = field(default=lambda: None)
     """Gives cached memory back before the next try."""
 
-    def fill(self, out: Vectors, lengths: npt.NDArray[np.int64], run: Callable[[Rows], Vectors]) -> None:
-        """Put the vectors that `run(positions)` makes of batches into their rows of `out` [n, d], float32.
+    def fill(self, out: Rowwise[Made], lengths: npt.NDArray[np.int64], run: Callable[[Rows], Made]) -> None:
+        """Put what `run(positions)` makes of batches, vectors [n, d], into its rows of `out`.
 
         Raises RunError when a single text does not fit into memory, and whatever else `run` raises.
         """
@@ -67,9 +76,9 @@ class Budget:
         self,
         planned: Callable[[Rows, int], list[Batch]],
         texts_of: Callable[[Batch], Rows],
-        out: Vectors,
+        out: Rowwise[Made],
         lengths: npt.NDArray[np.int64],
-        run: Callable[[Batch], Vectors],
+        run: Callable[[Batch], Made],
         threads: int = 1,
     ) -> None:
         """The same with batches of any kind: `planned(positions, tokens)` makes them, `texts_of` tells their positions,
@@ -87,7 +96,7 @@ class Budget:
                 self._halve(failed[0], lengths)
             left = np.concatenate([left[:0], *failed])
 
-    def _try(self, run: Callable[[Batch], Vectors], full: Event, batch: Batch) -> Vectors | None:
+    def _try(self, run: Callable[[Batch], Made], full: Event, batch: Batch) -> Made | None:
         """None when memory ran out. The error ends here: what its frames hold must be free before the next try."""
         if full.is_set():
             return None

@@ -1,7 +1,8 @@
 """The front end that runtimes share: texts to tokens, tokens to batches within a budget, vectors back in order."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -38,20 +39,23 @@ def encode_texts(
     return found
 
 
-def ahead(items: Iterable[Item], make: Callable[[Item], Made], *, threads: int = 1) -> Iterator[Made]:
-    """`make` of each item in order, the next one being made while the caller works on this one.
+def ahead(
+    items: Iterable[Item], make: Callable[[Item], Made], *, threads: int = 1, early: int | None = None
+) -> Iterator[Made]:
+    """`make` of each item in order, the next ones being made while the caller works on this one.
 
-    With 0 threads nothing is made before it is asked for. What `make` raises is raised where its result would be.
+    At most `early` are made or being made before they are asked for: by default one for each thread. With 0 threads
+    nothing is made before it is asked for. What `make` raises is raised where its result would be.
     """
     if not threads:
         yield from map(make, items)
         return
+    most = threads if early is None else early
     with ThreadPoolExecutor(threads, thread_name_prefix="ahead") as pool:
-        waiting = None
+        waiting: deque[Future[Made]] = deque()
         for item in items:
-            after = pool.submit(make, item)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = after
-        if waiting is not None:
-            yield waiting.result()
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
