@@ -18,7 +18,7 @@ def alike(found: Float32, wanted: Float32) -> tuple[Float64, Float64]:
     both = lengths[0] * lengths[1]
     cosines = np.where(both > 0, (first * second).sum(axis=1) / np.where(both > 0, both, 1.0), 0.0)
     cosines[(lengths[0] == 0) & (lengths[1] == 0)] = 1.0
-    cosines[~np.isfinite(cosines)] = -1.0
+    cosines[~np.isfinite(both)] = -1.0
     apart = np.abs(lengths[0] - lengths[1]) / np.maximum(np.maximum(*lengths), 1e-12)
     apart[~np.isfinite(apart)] = np.inf
     return np.minimum(cosines, 1.0), apart
