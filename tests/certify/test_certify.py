@@ -1,6 +1,7 @@
 """Figures are those of the known cosines, verdicts those of the bounds, and what is not offered leaves no trace."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from itertools import pairwise
@@ -19,6 +20,8 @@ from sizewise.core.grammar import parse
 from sizewise.data.load import load_task
 from sizewise.decide.frontier import Change
 from sizewise.stats.alike import alike
+from sizewise.store.files import write_json
+from sizewise.study.run import Run
 
 
 def model(text: str) -> Model:
@@ -260,10 +263,37 @@ def test_the_terminal_and_the_page_show_certificates(study, retrieval_folder):
     assert all((one["text"] is None) == one["source"].startswith(task.name) for one in left)
 
 
+def test_the_page_in_a_browser(study, retrieval_folder, tmp_path, opened):
+    from sizewise.report.files import write_report
+
+    folder = tmp_path / "search"
+    shutil.copytree(retrieval_folder, folder)
+    with (folder / "corpus.jsonl").open("a") as file:
+        file.write(json.dumps({"_id": "evil", "title": "", "text": "<img src=x onerror=alert(1)>"}) + "\n")
+    run, _ = study([folder], "toy", "toy@int8/noisy", "toy@fp16/far")
+    about = json.loads((run.folder / "run.json").read_text())
+    at = len(load_task(folder).documents) - 1
+    about["engines"][0]["shown"][0] |= {"task": load_task(folder).name, "part": "documents", "at": at, "text": None}
+    write_json(run.folder / "run.json", about)
+    run = Run.load(run.folder)
+    page = opened(write_report(run.folder, run, run.recommend()))
+    assert page.complaints == []
+    assert page.locator("#contents a[href='#engines']").count() == 1
+    shown = page.locator("#engines-body").text_content()
+    assert "toy@fp16/far is not offered: the worst text's cosine with toy is 0.90000 (least: 0.9995)." in shown
+    assert "<img src=x onerror=alert(1)>" in shown
+    assert page.locator("#engines img").count() == 0
+    assert f"{about['engines'][0]['p1']:.5f}" in shown
+    del about["engines"]
+    write_json(run.folder / "run.json", about)
+    run = Run.load(run.folder)
+    page = opened(write_report(run.folder, run, run.recommend()))
+    assert page.complaints == []
+    assert page.locator("#engines").count() == 0
+
+
 def test_a_run_of_before_has_none(study, retrieval_folder):
     from sizewise.report.html import report_html
-    from sizewise.store.files import write_json
-    from sizewise.study.run import Run
 
     run, _ = study([retrieval_folder], "toy", "toy@int8/noisy")
     about = json.loads((run.folder / "run.json").read_text())
