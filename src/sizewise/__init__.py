@@ -59,4 +59,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sizewise' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        from sizewise.core.extras import missing
+
+        if (found := missing(error, f"sizewise.{name}")) is None:
+            raise
+        raise found from error

@@ -12,7 +12,7 @@ from sizewise.bundle.canary import TEXTS
 from sizewise.bundle.verify import distance
 from sizewise.core.grammar import parse
 from sizewise.encode.resolve import resolve
-from sizewise.pipeline.build import EmbedPipeline
+from sizewise.pipeline.live import EmbedPipeline
 from sizewise.transform.chain import Chain
 
 pytestmark = pytest.mark.slow

@@ -72,6 +72,11 @@ def test_core_and_store_are_light():
     assert loaded_by(*modules("core", "store")) == set()
 
 
+def test_serving_is_light():
+    """A bundle is loaded, run and checked without what studies need."""
+    assert loaded_by("sizewise.bundle.load", "sizewise.bundle.fresh", "sizewise.encode.static") == set()
+
+
 def test_nothing_below_the_runtimes_loads_torch():
     """Not even by naming a model: weights and the libraries that run them load when something is encoded."""
     below = modules("core", "store", "encode", "transform", "index", "data", "pipeline", "evaluate")

@@ -13,8 +13,7 @@ from sizewise.bundle.parameters import Arrays, load_arrays, save_arrays
 from sizewise.core.candidate import ROLES, Role
 from sizewise.core.rows import InMemory
 from sizewise.index.dense import DenseIndex
-from sizewise.index.lexical import BM25
-from sizewise.pipeline.build import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
 from sizewise.transform.transform import Codes, Vectors
 
 FIRST = 10
@@ -38,6 +37,8 @@ class Answers:
     def of(cls, pipeline: EmbedPipeline | LexicalPipeline, texts: Sequence[str]) -> Self:
         """All texts encoded in one call, as in a study."""
         if isinstance(pipeline, LexicalPipeline):
+            from sizewise.index.lexical import BM25  # loads scipy
+
             return cls(_matrix(*BM25(texts).search(texts, len(texts))))
         encoded = encode(pipeline, texts)
         chain = pipeline.chain

@@ -14,7 +14,7 @@ from sizewise.core.registry import TRANSFORMS
 from sizewise.core.text import printable
 from sizewise.cost.figures import written
 from sizewise.encode.folder import DEFAULT_MODEL
-from sizewise.pipeline.build import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
 
 _ANYWHERE = re.compile(r"[\\`*_\[\]<>|~&$]")
 _AT_THE_START = re.compile(r"^(\d*)([#+.)-])")

@@ -9,14 +9,16 @@ import numpy as np
 
 from sizewise.core.candidate import Role
 from sizewise.core.errors import RunError
+from sizewise.core.extras import require
 from sizewise.transform.transform import Vectors
 
 
 def vectors(folder: Path, texts: Sequence[str]) -> dict[Role, Vectors]:
     """float32 [n, d] by role, as a user gets them from `SentenceTransformer(folder)` without any option.
 
-    Raises RunError when it does not load.
+    Raises RunError when it does not load, MissingExtra when sentence-transformers is not installed.
     """
+    require("sentence_transformers", "this check")
     from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar
 

@@ -14,8 +14,8 @@ import orjson
 
 from sizewise.bundle.verify import Report
 from sizewise.bundle.verify import verify as verify_here
+from sizewise.core.environment import THREAD_VARIABLES
 from sizewise.core.errors import InputError, RunError, SizewiseError
-from sizewise.cost.measure import THREAD_VARIABLES
 
 LAST_WORDS = 300
 
@@ -24,7 +24,8 @@ def verify(path: Path | str, tasks: Sequence[Path | str] = (), threads: int | No
     """Check the bundle in the folder `path` in a fresh process: files, canary answers, and on `tasks` (folders) its
     measured scores.
 
-    Raises InputError when `path` is no bundle at all or a task cannot be read, RunError when the process dies.
+    Raises InputError when `path` is no bundle at all, a task cannot be read or a package is missing; RunError when
+    the process dies.
     """
     request = {"bundle": str(path), "tasks": [str(task) for task in tasks]}
     environment = dict(os.environ) | (dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else {})

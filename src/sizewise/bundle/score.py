@@ -15,7 +15,7 @@ from sizewise.data.threads import single_threaded
 from sizewise.encode.stored import stored_vectors
 from sizewise.evaluate import lexical, record, refuse_shape, scored
 from sizewise.pipeline.bench import Bench
-from sizewise.pipeline.build import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
 from sizewise.store.store import Store
 
 Row = Mapping[str, Any]

@@ -12,12 +12,12 @@ from sizewise.bundle.answers import FIRST, Answers, alone, shuffled
 from sizewise.bundle.certificate import Certificate, Damaged
 from sizewise.bundle.layout import CANARIES, CANARY_TEXTS, Layout, is_bundle, read_json
 from sizewise.bundle.load import load_bundle
-from sizewise.bundle.score import compare_score
 from sizewise.bundle.tolerance import Tolerance
 from sizewise.core.candidate import Role
-from sizewise.core.errors import InputError, RunError, SizewiseError
+from sizewise.core.errors import InputError, MissingExtra, RunError, SizewiseError
+from sizewise.core.extras import require
 from sizewise.core.progress import Progress, Silent
-from sizewise.pipeline.build import EmbedPipeline
+from sizewise.pipeline.live import EmbedPipeline
 from sizewise.stats.alike import alike
 from sizewise.transform.transform import Vectors
 
@@ -65,9 +65,12 @@ class Report:
 def verify(path: Path | str, tasks: Sequence[Path | str] = (), progress: Progress | None = None) -> Report:
     """Check the bundle in the folder `path`, in this process; on `tasks` (folders) its measured scores too.
 
-    Raises InputError when `path` is no bundle at all or a task cannot be read.
+    Raises InputError when `path` is no bundle at all or a task cannot be read, MissingExtra when what the bundle runs
+    on or what tasks are scored with is not installed.
     """
     folder = Path(path)
+    if tasks:
+        require("scipy", "scoring a task")
     if not is_bundle(folder):
         raise InputError(f"{folder} is no bundle: it holds neither sizewise.json nor certificate.json")
     try:
@@ -98,6 +101,8 @@ def _behaviour(
         layout, then, texts = Layout.read(folder), Answers.load(folder / CANARIES), _texts(folder)
         pipeline = load_bundle(folder)
         now = Answers.of(pipeline, texts)
+    except MissingExtra:
+        raise  # it says nothing of the bundle
     except SizewiseError as error:
         yield Finding("load", False, f"it does not load ({error})")
         return
@@ -109,6 +114,8 @@ def _behaviour(
     if isinstance(pipeline, EmbedPipeline):
         pipeline.encoder.unload()  # two copies of the weights need not fit
         yield _elsewhere(folder, layout, texts, then.vectors, allowed)
+    if tasks:
+        from sizewise.bundle.score import compare_score  # loads what tasks are scored with
     for task in tasks:
         passed, detail, numbers = compare_score(pipeline, certified["measured"], task, allowed.points, progress)
         yield Finding("score", passed, detail, numbers)
@@ -205,6 +212,8 @@ def _elsewhere(
         return Finding("sentence-transformers", None, "this bundle is not made for sentence-transformers alone")
     try:
         found = elsewhere.vectors(folder, texts)
+    except MissingExtra as error:
+        return Finding("sentence-transformers", None, f"what it makes of the bundle was not looked at ({error})")
     except RunError as error:
         return Finding("sentence-transformers", False, str(error))
     claim = "sentence-transformers alone gives the same vectors"

@@ -14,7 +14,7 @@ from sizewise.bundle.tolerance import tolerance
 from sizewise.core.candidate import Candidate, Embed, is_shape
 from sizewise.core.environment import environment
 from sizewise.core.errors import InputError
-from sizewise.pipeline.build import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
 from sizewise.store.files import write_json
 
 

@@ -29,6 +29,7 @@ from sizewise.cli import (
     verify,
 )
 from sizewise.core.errors import SizewiseError
+from sizewise.core.extras import missing
 from sizewise.core.text import printable
 
 INTERRUPTED = 130
@@ -105,7 +106,11 @@ def _failed(error: Exception) -> int:
         usage = _usage(error)
         typer.echo(printable(usage), err=True) if usage.startswith("Usage:") else options.say(usage, err=True)
         return error.exit_code
-    if os.environ.get("SIZEWISE_DEBUG") or not isinstance(error, SizewiseError | OSError | MemoryError):
+    if os.environ.get("SIZEWISE_DEBUG"):
+        raise error
+    if isinstance(error, ModuleNotFoundError):
+        error = missing(error, "this command") or error
+    if not isinstance(error, SizewiseError | OSError | MemoryError):
         raise error
     words = str(error) if isinstance(error, SizewiseError) else failure.sentence(error)
     options.say(f"sizewise: {words}", err=True)

@@ -18,6 +18,8 @@ PACKAGES = (
     "scikit-learn",
     "bm25s",
 )
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+"""What tells a library how many threads it has, when a process starts."""
 
 
 def environment(threads: int | None = None) -> dict[str, Any]:

@@ -8,18 +8,21 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from sizewise.core.errors import InputError, RunError
+from sizewise.core.extras import require
 
 
 class Registry:
-    """The classes of one kind by name. `builtin` maps a name to `module:attribute`.
+    """The classes of one kind by name. `builtin` maps a name to `module:attribute`, `needs` to the package that it runs
+    on, where that comes with an extra.
 
     A third party adds to it with an entry point in the group `sizewise.<kind>s`; it cannot replace a built-in name.
     """
 
-    def __init__(self, kind: str, builtin: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, builtin: Mapping[str, str], needs: Mapping[str, str] | None = None) -> None:
         self.kind = kind
         self.group = f"sizewise.{kind}s"
         self._builtin = builtin
+        self._needs = needs or {}
 
     @cached_property
     def _plugins(self) -> dict[str, EntryPoint]:
@@ -35,9 +38,12 @@ class Registry:
     def get(self, name: str) -> Any:
         """The class called `name`.
 
-        Raises InputError naming the known ones when there is none, RunError when a third party's cannot be imported.
+        Raises InputError naming the known ones when there is none, MissingExtra when what it runs on is not installed,
+        RunError when a third party's cannot be imported.
         """
         if name in self._builtin:
+            if name in self._needs:
+                require(self._needs[name], f"{self.kind} {name!r}")
             module, attribute = self._builtin[name].split(":")
             return getattr(importlib.import_module(module), attribute)
         if name in self._plugins:
@@ -61,6 +67,7 @@ ENCODERS = Registry(
         "static": "sizewise.encode.static:StaticEncoder",
         "remote": "sizewise.encode.remote.encoder:RemoteEncoder",
     },
+    needs={"shape": "torch", "remote": "httpx2"},
 )
 """By the scheme before the colon, as in `shape:bert-large`."""
 RUNTIMES = Registry(
@@ -71,6 +78,7 @@ RUNTIMES = Registry(
         "onnx": "sizewise.encode.onnx:OnnxEncoder",
         "packed": "sizewise.encode.packed:PackedEncoder",
     },
+    needs={"torch": "sentence_transformers", "openvino": "openvino", "onnx": "onnxruntime", "packed": "torch"},
 )
 """By the word behind the slash, as in `MODEL@fp32/torch`: what runs models that are named without a scheme."""
 TRANSFORMS = Registry(

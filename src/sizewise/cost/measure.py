@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from sizewise.core.candidate import Candidate, Embed, Model
+from sizewise.core.environment import THREAD_VARIABLES
 from sizewise.core.errors import RunError
 from sizewise.core.memory import available_memory, impractical
 from sizewise.core.progress import Progress, Silent
@@ -41,8 +42,6 @@ BUSY = 0.15
 MEMORY_SHARE = 0.6
 """Of the free memory, at most, for processes that are alive together."""
 LEAVE_OUT = "mend that, or leave the candidate out"
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)

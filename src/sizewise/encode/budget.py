@@ -1,8 +1,12 @@
 """A budget of tokens that adapts: when a batch does not fit into memory, smaller ones are tried, and it is said."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +15,8 @@ from sizewise.core.errors import RunError
 from sizewise.encode.batches import Rows, plan
 
 Vectors = npt.NDArray[np.float32]
+Batch = TypeVar("Batch")
+Made = TypeVar("Made")
 
 _SIGNS = (
     "out of memory",  # torch on CUDA and MPS, CUDA itself
@@ -51,23 +57,46 @@ class Budget:
 
         Raises RunError when a single text does not fit into memory, and whatever else `run` raises.
         """
-        waiting = plan(lengths, self.tokens, padded=self.padded)[::-1]
-        while waiting:
-            rows = waiting.pop()
-            if (found := self._try(run, rows)) is not None:
-                out[rows] = found
-                continue
-            self._halve(rows, lengths)
-            left = np.concatenate([rows, *waiting[::-1]])
-            waiting = [left[batch] for batch in plan(lengths[left], self.tokens, padded=self.padded)][::-1]
 
-    def _try(self, run: Callable[[Rows], Vectors], rows: Rows) -> Vectors | None:
+        def planned(left: Rows, tokens: int) -> list[Rows]:
+            return [left[batch] for batch in plan(lengths[left], tokens, padded=self.padded)]
+
+        self.fill_planned(planned, lambda batch: batch, out, lengths, run)
+
+    def fill_planned(
+        self,
+        planned: Callable[[Rows, int], list[Batch]],
+        texts_of: Callable[[Batch], Rows],
+        out: Vectors,
+        lengths: npt.NDArray[np.int64],
+        run: Callable[[Batch], Vectors],
+        threads: int = 1,
+    ) -> None:
+        """The same with batches of any kind: `planned(positions, tokens)` makes them, `texts_of` tells their positions,
+        and `threads` run side by side."""
+        left = np.arange(len(lengths))
+        while len(left):
+            full, failed = Event(), []
+            batches = planned(left, self.tokens)
+            for batch, found in zip(batches, _map(partial(self._try, run, full), batches, threads), strict=True):
+                if found is None:
+                    failed.append(texts_of(batch))
+                else:
+                    out[texts_of(batch)] = found
+            if failed:
+                self._halve(failed[0], lengths)
+            left = np.concatenate([left[:0], *failed])
+
+    def _try(self, run: Callable[[Batch], Vectors], full: Event, batch: Batch) -> Vectors | None:
         """None when memory ran out. The error ends here: what its frames hold must be free before the next try."""
+        if full.is_set():
+            return None
         try:
-            return run(rows)
+            return run(batch)
         except Exception as error:
             if not out_of_memory(error):
                 raise
+            full.set()
         return None
 
     def _halve(self, rows: Rows, lengths: npt.NDArray[np.int64]) -> None:
@@ -84,3 +113,12 @@ class Budget:
             f"out of memory with {len(rows):,} texts of up to {longest:,} tokens; going on with batches of "
             f"{self.tokens:,} tokens"
         )
+
+
+def _map(make: Callable[[Batch], Made], batches: Sequence[Batch], threads: int) -> Iterator[Made]:
+    """`make` of each in order, `threads` at a time; with one, in the caller's thread."""
+    if threads == 1 or len(batches) == 1:
+        yield from map(make, batches)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(make, batches)

@@ -105,6 +105,10 @@ class Encoder(ABC):
     def attach(self, store: Store) -> None:  # noqa: B027 - most need not know
         """Look at the store whose vectors will be used, before `identity` is asked for."""
 
+    def calibrate(self, texts: Sequence[str]) -> None:  # noqa: B027 - most have nothing to choose
+        """Be shown text like that which will be encoded, none of it tested, before `identity` is asked for: for
+        runtimes that choose their number ranges by it."""
+
     def load(self) -> None:  # noqa: B027 - there may be nothing to load
         """Load weights now."""
 

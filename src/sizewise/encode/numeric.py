@@ -1,5 +1,6 @@
 """The numeric path: what besides weights and texts decides the last digits of a vector."""
 
+import os
 import platform
 from functools import cache
 from importlib.metadata import version
@@ -22,3 +23,11 @@ def instruction_set() -> str:
 def versions(*packages: str) -> dict[str, str]:
     """Installed versions by package."""
     return {package: version(package) for package in packages}
+
+
+def threads() -> int:
+    """Threads that a runtime may use: `OMP_NUM_THREADS` where it is set (cost is measured with a stated number), else
+    the processors that this process may run on."""
+    if (given := os.environ.get("OMP_NUM_THREADS", "")).isdecimal() and int(given) > 0:
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

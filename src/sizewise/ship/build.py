@@ -21,7 +21,7 @@ from sizewise.data.task import Task
 from sizewise.decide.recommendation import Recommendation
 from sizewise.encode.encoder import Trust
 from sizewise.pipeline.bench import Bench
-from sizewise.pipeline.build import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
 from sizewise.ship.measured import Row, measured
 from sizewise.ship.source import Chosen, base_task, chosen
 from sizewise.store.store import Store

@@ -17,7 +17,7 @@ from sizewise.data.task import Task
 from sizewise.decide.evidence import Compared, compare
 from sizewise.evaluate import applies, record_key
 from sizewise.pipeline.bench import Bench
-from sizewise.pipeline.build import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
 from sizewise.ship.source import Chosen
 from sizewise.study.space import reference_of
 from sizewise.study.study import reference_record

@@ -1,0 +1,254 @@
+"""Encoders whose network was exported from torch into a graph of its own, which runs without torch."""
+
+import shutil
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from threading import Lock
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.candidate import ROLES, Model, Role
+from sizewise.encode.batches import Rows, windows
+from sizewise.encode.budget import Budget
+from sizewise.encode.calibration import calibration_digest, calibration_texts
+from sizewise.encode.encoder import Encoder, Similarity, Trust
+from sizewise.encode.layout import Block, Ids, Vectors
+from sizewise.encode.numeric import instruction_set, threads, versions
+from sizewise.encode.prepared import prepared
+from sizewise.encode.source import TOKENIZER, Source, source
+from sizewise.encode.tokens import TextTokenizer, TokenCounter, Tokens
+from sizewise.store.store import Store, default_root
+
+GRAPHS = 1
+"""Raised when graphs are made otherwise than before, so that those that were kept are not used again."""
+
+Run = Callable[[Ids, Ids], Vectors]
+"""Ids and mask to the vectors of every text of every row; for any number of threads."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a network's encoder says of itself; as JSON in bundles."""
+
+    identity: Mapping[str, Any]
+    dimensions: int
+    max_tokens: int
+    parameters: int | None
+    similarity: Similarity
+    stored_prompts: Mapping[Role, str]
+    has_quality: bool
+    vocabulary: int | None
+
+    @classmethod
+    def of(cls, source: Source) -> Self:
+        return cls(
+            source.identity,
+            source.dimensions,
+            source.max_tokens,
+            source.parameters,
+            source.similarity,
+            dict(source.stored_prompts),
+            source.has_quality,
+            source.vocabulary,
+        )
+
+    @classmethod
+    def from_json(cls, about: Mapping[str, Any]) -> Self:
+        prompts = {role: about["stored_prompts"][role] for role in ROLES if role in about["stored_prompts"]}
+        return cls(**{**about, "stored_prompts": prompts})
+
+
+class ExportedEncoder(Encoder):
+    """What runtimes share: where the graph comes from, texts to rows of tokens, vectors back in order.
+
+    A runtime makes a graph (`make`, needs the study extra) and opens it (`open`, does not).
+    """
+
+    runtime: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]]
+    """What runs the graph."""
+    makers: ClassVar[tuple[str, ...]]
+    """What makes it: their versions belong to the identity."""
+    budget_tokens: ClassVar[int] = 512
+    """Of a block: small ones stay in the processor's cache. `@auto` may find a better number."""
+
+    def __init__(self, model: Model, trust: Trust | None = None) -> None:
+        super().__init__(model, trust)
+        self._loading = Lock()
+        self._root = default_root()
+        self._own: tuple[str, ...] = ()
+        self._folder: Path | None = None
+        self._made: Mapping[str, Any] | None = None
+        self._run: Run | None = None
+        self.has_quality = self.facts.has_quality
+        self.similarity = self.facts.similarity
+
+    @abstractmethod
+    def make(self, folder: Path, texts: Sequence[str]) -> None:
+        """Put the graph of `self.source` into the empty `folder`; `texts` are those to calibrate int8 with."""
+
+    @abstractmethod
+    def open(self, folder: Path, threads: int) -> Run:
+        """The graph in `folder`, ready to run."""
+
+    @abstractmethod
+    def blocks(self, lengths: npt.NDArray[np.int64], tokens: int) -> list[Block]:
+        """How texts of `lengths` are run together, `tokens` at most at a time."""
+
+    @abstractmethod
+    def graph_files(self, folder: Path) -> list[str]:
+        """The graph's files in `folder`, relative."""
+
+    @cached_property
+    def source(self) -> Source:
+        """Where the network comes from. Raises InputError when there is none."""
+        return source(self.model, self.trust)
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts.of(self.source)
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        made = self._made if self._made is not None else self._making
+        return {
+            **self.facts.identity,
+            "precision": self.model.precision,
+            "runtime": self.runtime,
+            "made": dict(made),
+            "versions": versions(*self.packages, "tokenizers"),
+            "numeric": ["cpu", instruction_set()],
+        }
+
+    @cached_property
+    def _making(self) -> Mapping[str, Any]:
+        """What the graph is made with."""
+        found: dict[str, Any] = {"graphs": GRAPHS, "versions": versions(*self.makers)}
+        if self.model.precision == "int8" and self.is_calibrated:
+            found["calibration"] = calibration_digest(self._calibration)
+        return found
+
+    is_calibrated: ClassVar[bool] = False
+    """Whether its int8 needs texts to be made."""
+
+    def calibrate(self, texts: Sequence[str]) -> None:
+        self._own = tuple(texts)
+
+    @cached_property
+    def _calibration(self) -> list[str]:
+        return calibration_texts(self._own)
+
+    def attach(self, store: Store) -> None:
+        self._root = store.root
+
+    @property
+    def dimensions(self) -> int:
+        return self.facts.dimensions
+
+    @property
+    def max_tokens(self) -> int:
+        return self.facts.max_tokens
+
+    @property
+    def parameters(self) -> int | None:
+        return self.facts.parameters
+
+    @property
+    def stored_prompts(self) -> Mapping[Role, str]:
+        return self.facts.stored_prompts
+
+    @property
+    def disk_bytes(self) -> int | None:
+        """Of the graph; before it is made, as many as its weights will take."""
+        if self._folder is None:
+            each = {"float32": 4, "int8": 1}.get(self.model.precision, 2)
+            return None if self.facts.parameters is None else each * self.facts.parameters
+        return sum((self._folder / file).stat().st_size for file in self.graph_files(self._folder))
+
+    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64]:
+        return self._counter.count(texts, prompt)
+
+    def load(self) -> None:
+        with self._loading:
+            if self._run is None:
+                if self._folder is None:
+                    about = {**self.facts.identity, "precision": self.model.precision, "runtime": self.runtime}
+                    self._folder = prepared(
+                        self._root, about | {"made": dict(self._making)}, lambda to: self.make(to, self._calibration)
+                    )
+                self._run = self.open(self._folder, threads())
+
+    def unload(self) -> None:
+        self._run = None
+
+    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
+        self.load()
+        assert self._run is not None
+        found = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        start = 0
+        for some in windows(texts):
+            tokens = self._tokenizer(some, prompt)
+            if self.facts.vocabulary is not None:
+                tokens = Tokens(tokens.ids % self.facts.vocabulary, tokens.starts)
+            self._budget.say = self.say
+            self._budget.fill_planned(
+                partial(self._planned, tokens.lengths),
+                lambda block: block.texts,
+                found[start : start + len(tokens)],
+                tokens.lengths,
+                partial(_vectors, self._run, tokens),
+                threads(),
+            )
+            start += len(tokens)
+        return found
+
+    def _planned(self, lengths: npt.NDArray[np.int64], left: Rows, tokens: int) -> list[Block]:
+        return [block.of(left) for block in self.blocks(lengths[left], tokens)]
+
+    @cached_property
+    def _budget(self) -> Budget:
+        return Budget(self.budget_tokens)
+
+    @property
+    def _tokenizer_file(self) -> Path:
+        return self.source.tokenizer if self._made is None else cast("Path", self._folder) / TOKENIZER
+
+    @cached_property
+    def _tokenizer(self) -> TextTokenizer:
+        return TextTokenizer.open(self._tokenizer_file, self.max_tokens)
+
+    @cached_property
+    def _counter(self) -> TokenCounter:
+        found = TokenCounter.open(self._tokenizer_file.parent)
+        assert found is not None
+        return found
+
+    def check_export(self) -> None:
+        """Any graph can be written: it holds no code."""
+
+    def export(self, folder: Path, prompts: Mapping[Role, str]) -> Mapping[str, Any]:
+        self.load()
+        assert self._folder is not None
+        for file in self.graph_files(self._folder):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._folder / file, folder / file)
+        shutil.copyfile(self._tokenizer_file, folder / TOKENIZER)
+        return {"facts": asdict(self.facts), "made": dict(self.identity["made"])}
+
+    @classmethod
+    def restore(cls, folder: Path, model: Model, about: Mapping[str, Any], trust: Trust | None = None) -> Self:
+        restored = cls.__new__(cls)
+        restored.__dict__["facts"] = Facts.from_json(about["facts"])
+        cls.__init__(restored, model, trust)
+        restored._folder, restored._made = folder, about["made"]
+        return restored
+
+
+def _vectors(run: Run, tokens: Tokens, block: Block) -> Vectors:
+    """Of one block's texts."""
+    return block.vectors(run(*block.fill(tokens.take(block.texts))))

@@ -1,0 +1,109 @@
+"""How the tokens of texts lie in rows of one width, several texts in a row, so that little is padding."""
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.encode.batches import Rows, plan
+from sizewise.encode.tokens import Tokens
+
+Ids = npt.NDArray[np.int64]
+Vectors = npt.NDArray[np.float32]
+
+NARROWEST = 64
+"""Rows are so wide or twice, four times and so on; shorter texts share one. Few shapes: each costs time to prepare."""
+STEP = 8
+"""Rows of one text are as wide as the next multiple."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows of one width that are run together."""
+
+    texts: Rows
+    """int64 [m]: positions of its texts."""
+    row: Rows
+    """int64 [m]: the row of each."""
+    start: Rows
+    """int64 [m]: where in the row it begins."""
+    number: Rows
+    """int64 [m]: which text of its row it is, from 1."""
+    width: int
+
+    def of(self, positions: Rows) -> "Block":
+        """The same where the texts are those at `positions` of a longer list."""
+        return replace(self, texts=positions[self.texts])
+
+    def fill(self, tokens: Tokens, pad: int = 0) -> tuple[Ids, Ids]:
+        """Ids and mask int64 [rows, width] of `tokens`, those of the block's own texts; the mask numbers the texts of a
+        row and is 0 behind the last."""
+        shape = (int(self.row.max()) + 1, self.width)
+        ids, mask = np.full(shape, pad, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        lengths = tokens.lengths
+        first = self.row * self.width + self.start - tokens.starts[:-1]
+        where = np.arange(len(tokens.ids)) + np.repeat(first, lengths)
+        ids.reshape(-1)[where] = tokens.ids
+        mask.reshape(-1)[where] = np.repeat(self.number, lengths)
+        return ids, mask
+
+    def vectors(self, found: Vectors) -> Vectors:
+        """Those of its texts [m, d] among all that a run makes [rows x largest number, d]."""
+        chosen: Vectors = found[self.row * int(self.number.max()) + self.number - 1]
+        return chosen
+
+
+def shared_rows(lengths: npt.ArrayLike, budget: int, longest: int) -> list[Block]:
+    """Blocks of at most `budget` tokens (or one row) for texts of `lengths` int [n], none over `longest`, each in the
+    row where it leaves the least room, longest first (best fit decreasing)."""
+    sizes = np.maximum(np.asarray(lengths, dtype=np.int64), 1)
+    widths = _widths(longest)
+    rows: list[list[tuple[int, int, int]]] = []
+    """Text, start and number."""
+    width_of: list[int] = []
+    free: list[tuple[int, int]] = []
+    """Room left and row, sorted."""
+    for text in np.argsort(-sizes, kind="stable").tolist():
+        size = int(sizes[text])
+        at = bisect_left(free, (size, 0))
+        if at < len(free):
+            room, row = free.pop(at)
+        else:
+            room, row = widths[bisect_left(widths, size)], len(rows)
+            rows.append([])
+            width_of.append(room)
+        rows[row].append((text, width_of[row] - room, len(rows[row]) + 1))
+        if room > size:
+            insort(free, (room - size, row))
+    found = []
+    for width in sorted(set(width_of), reverse=True):
+        same = [row for row, own in enumerate(width_of) if own == width]
+        each = max(1, budget // width)
+        found += [_block([rows[row] for row in same[at : at + each]], width) for at in range(0, len(same), each)]
+    return found
+
+
+def own_rows(lengths: npt.ArrayLike, budget: int, step: int = STEP) -> list[Block]:
+    """Blocks of at most `budget` tokens (or one text) in which each text has a row of its own, its width a multiple of
+    `step`."""
+    sizes = np.maximum(np.asarray(lengths, dtype=np.int64), 1)
+    found = []
+    for texts in plan(sizes, budget):
+        width = -(-int(sizes[texts].max()) // step) * step
+        found.append(_block([[(int(text), 0, 1)] for text in texts], width))
+    return found
+
+
+def _block(rows: list[list[tuple[int, int, int]]], width: int) -> Block:
+    row = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
+    texts, start, number = np.array([text for own in rows for text in own], dtype=np.int64).T
+    return Block(texts, row, start, number, width)
+
+
+def _widths(longest: int) -> list[int]:
+    """NARROWEST times 1, 2, 4 and so on, up to what holds `longest` tokens."""
+    found = [NARROWEST]
+    while found[-1] < longest:
+        found.append(min(2 * found[-1], -(-longest // STEP) * STEP))
+    return found

@@ -1,0 +1,100 @@
+"""Networks on OpenVINO: float32, bfloat16 and int8 on processors, several texts in a row, without torch.
+
+int8 is NNCF's post-training quantisation with activation smoothing (SmoothQuant, Xiao et al. 2023): fixed scales, so
+that a text's vector does not depend on its neighbours.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from sizewise.core.errors import MissingExtra, RunError
+from sizewise.encode.exported import ExportedEncoder, Run
+from sizewise.encode.layout import Block, Ids, Vectors, own_rows, shared_rows
+
+if TYPE_CHECKING:
+    pass
+
+GRAPH = "openvino/openvino_model.xml"
+WEIGHTS = "openvino/openvino_model.bin"
+ABOUT = "openvino/sizewise.json"
+"""Whether rows may hold several texts."""
+LARGE = 50_000_000
+"""Weights from which the layers of one text are worth sharing between threads."""
+
+
+class OpenVINOEncoder(ExportedEncoder):
+    """One stream a thread in bulk; a text alone runs on one thread, or on all where the network is large."""
+
+    runtime = "openvino"
+    precisions = ("float32", "bfloat16", "int8")
+    packages = ("openvino",)
+    makers = ("torch", "transformers", "openvino", "nncf")
+    is_calibrated = True
+
+    def make(self, folder: Path, texts: Sequence[str]) -> None:
+        from sizewise.encode import openvino_graph
+
+        self.say(f"{self.model.name}: making a graph for openvino, once; int8 takes about half a minute")
+        (folder / GRAPH).parent.mkdir()
+        graph, shares_rows = openvino_graph.convert(self.source.network())
+        if self.model.precision == "int8":
+            graph = openvino_graph.quantized(graph, self._tokenizer(texts), self.facts.vocabulary)
+        openvino_graph.save(graph, folder / GRAPH)
+        (folder / ABOUT).write_bytes(orjson.dumps({"rows": shares_rows}))
+
+    def open(self, folder: Path, threads: int) -> Run:
+        return _Compiled(folder, self._hint, threads, alone=(self.parameters or 0) >= LARGE)
+
+    def blocks(self, lengths: npt.NDArray[np.int64], tokens: int) -> list[Block]:
+        assert isinstance(self._run, _Compiled)
+        if len(lengths) == 1 or not self._run.shares_rows:
+            return own_rows(lengths, tokens)
+        return shared_rows(lengths, tokens, self.max_tokens)
+
+    def graph_files(self, folder: Path) -> list[str]:
+        return [GRAPH, WEIGHTS, ABOUT]
+
+    @property
+    def _hint(self) -> str:
+        """What is not int8 runs in this."""
+        return "f32" if self.model.precision == "float32" else "bf16"
+
+
+class _Compiled:
+    """A compiled graph and its requests; for any number of threads."""
+
+    def __init__(self, folder: Path, hint: str, threads: int, *, alone: bool) -> None:
+        try:
+            import openvino
+        except ModuleNotFoundError:
+            raise MissingExtra("this candidate", "openvino", "runtime") from None
+        self.shares_rows = bool(orjson.loads((folder / ABOUT).read_bytes())["rows"])
+        core = openvino.Core()
+        try:
+            graph = core.read_model(folder / GRAPH)
+            settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads}
+            self._many = core.compile_model(graph, "CPU", settings | {"NUM_STREAMS": threads})
+            self._one = core.compile_model(graph, "CPU", settings | {"NUM_STREAMS": 1}) if alone else None
+        except RuntimeError as error:
+            raise RunError(f"{folder / GRAPH} does not load ({error}); delete {folder} and run again") from error
+        self._requests: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(threads):
+            self._requests.put(self._many.create_infer_request())
+        self._alone: SimpleQueue[Any] = SimpleQueue()
+        if self._one is not None:
+            self._alone.put(self._one.create_infer_request())
+
+    def __call__(self, ids: Ids, mask: Ids) -> Vectors:
+        requests = self._alone if self._one is not None and len(ids) == 1 and mask.max() == 1 else self._requests
+        request = requests.get()
+        try:
+            request.infer([ids, mask], share_inputs=True)
+            return np.array(request.get_output_tensor(1).data)  # a copy: the next request writes over it
+        finally:
+            requests.put(request)
