@@ -20,30 +20,6 @@ def here(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def cheap_costs():
-    """`with cheap_costs():` studies do not measure cost: longer names cost less."""
-    from sizewise.cost.figures import Figures
-    from sizewise.cost.measure import Measured
-    from sizewise.study import study
-
-    def measured(subjects, plan, path, progress):
-        times = {one: 1.0 + 100.0 / len(str(one)) for one in subjects}
-        figures = {
-            one: Figures(mean_ms=ms, p50_ms=ms, p95_ms=ms, p99_ms=ms, texts_per_s=10.0, peak_memory_mb=50.0, load_s=1.0)
-            for one, ms in times.items()
-        }
-        return Measured(figures, 0.0, 0.0)
-
-    def patched():
-        patch = pytest.MonkeyPatch()
-        patch.setattr(study, "measured", measured)
-        patch.setattr(study, "finalists", lambda evidence, *rest: evidence)
-        return patch
-
-    return patched
-
-
-@pytest.fixture(scope="session")
 def make_run(cheap_costs, ship_store):
     """`make_run(folder, tasks, candidates)` -> Run."""
     from sizewise.study.study import Study

@@ -427,3 +427,40 @@ def test_the_public_names(run, tmp_path):
     assert sizewise.load_bundle is load_bundle
     assert callable(sizewise.verify)
     assert isinstance(run, Run)
+
+
+# --- engines
+
+
+def test_the_engine_is_certified(built, tiny_model, out):
+    _, certificate = built(f"{tiny_model}@bf16")
+    found = certificate["engine"]
+    assert (found["engine"], found["reference"]) == (f"{tiny_model}@bf16", str(tiny_model))
+    assert found["texts"] == 608
+    assert found["tasks"] == []
+    assert all(one["task"] is None and one["text"] for one in found["shown"])
+    card = (out / "README.md").read_text()
+    assert "## Engine" in card
+    assert f"{found['mean']:.5f}" in card or "is not offered" in card
+
+
+def test_the_reference_has_no_certificate_of_its_engine(built, tiny_model, out):
+    _, certificate = built(str(tiny_model))
+    assert "engine" not in certificate
+    assert "## Engine" not in (out / "README.md").read_text()
+
+
+def test_an_engine_that_depends_on_neighbours_is_not_built(built, tiny_model, out, monkeypatch):
+    from sizewise.certify import measure
+
+    monkeypatch.setattr(measure, "BOUNDS", {"bfloat16": replace(measure.BOUNDS["bfloat16"], neighbours=1.1)})
+    with pytest.raises(InputError, match="@bf16 is not offered: a text's vector depends on the texts"):
+        built(f"{tiny_model}@bf16")
+    assert not out.exists()
+
+
+def test_a_run_hands_its_certificate_on(make_run, built, retrieval_folder, tiny_model, tmp_path):
+    run = make_run(tmp_path / "run", [retrieval_folder], [str(tiny_model), f"{tiny_model}@bf16"])
+    _, certificate = built(run, candidate=f"{tiny_model}@bf16")
+    assert certificate["engine"] == run.about["engines"][0]
+    assert [one["change"]["task"] for one in certificate["engine"]["tasks"]] == [load_task(retrieval_folder).name]

@@ -39,6 +39,7 @@ def card(layout: Layout, pipeline: EmbedPipeline | LexicalPipeline, about: Mappi
         _what(layout, pipeline, about),
         _use(layout),
         _measured(about),
+        *_engine(about.get("engine")),
         _costs(about.get("cost")),
         _decided(about),
         _verify(),
@@ -164,6 +165,12 @@ def _measured(about: Mapping[str, Any]) -> Iterator[str]:
             f"| {cell(row['task'])} | {cell(row['metric'])} | {row['value']:.2f} | {low:.2f} to {high:.2f} | "
             f"{row['units']:,} | {'; '.join(notes)} |"
         )
+
+
+def _engine(engine: Mapping[str, Any] | None) -> Iterator[Iterator[str]]:
+    """How far its vectors are from the reference's, in a sentence; nothing for the reference itself."""
+    if engine:
+        yield iter(("## Engine", "", f"{escaped(engine['sentence'])}."))
 
 
 def _costs(cost: Mapping[str, Any] | None) -> Iterator[str]:

@@ -18,6 +18,7 @@ from sizewise.core.errors import InputError, MissingExtra, RunError, SizewiseErr
 from sizewise.core.extras import require
 from sizewise.core.progress import Progress, Silent
 from sizewise.pipeline.live import EmbedPipeline
+from sizewise.stats.alike import alike
 from sizewise.transform.transform import Vectors
 
 SHUFFLES = 2
@@ -150,16 +151,8 @@ def _vectors(
 
 def distance(found: Vectors, wanted: Vectors) -> tuple[float, float]:
     """The least cosine of two rows and the largest relative difference of their lengths; rows of zeros are alike."""
-    if found.shape != wanted.shape:
-        return -1.0, float("inf")
-    first, second = found.astype(np.float64), wanted.astype(np.float64)
-    lengths = np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1)
-    both = lengths[0] * lengths[1]
-    cosines = np.where(both > 0, (first * second).sum(axis=1) / np.where(both > 0, both, 1.0), 0.0)
-    cosines[(lengths[0] == 0) & (lengths[1] == 0)] = 1.0
-    cosines[~np.isfinite(cosines)] = -1.0
-    apart = np.abs(lengths[0] - lengths[1]) / np.maximum(np.maximum(*lengths), 1e-12)
-    return min(1.0, float(cosines.min(initial=1.0))), float(apart.max(initial=0.0))
+    cosines, apart = alike(found, wanted)
+    return float(cosines.min(initial=1.0)), float(apart.max(initial=0.0))
 
 
 def _neighbours(

@@ -30,6 +30,8 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Score candidates on tasks, with 95% intervals."""
+    from sizewise.certify.measure import check_neighbours, has_certificate
+    from sizewise.certify.texts import parts
     from sizewise.core.grammar import parse
     from sizewise.data.load import load_task
     from sizewise.data.probe import PROTOCOLS
@@ -37,7 +39,7 @@ def command(
     from sizewise.pipeline.bench import Bench
     from sizewise.pipeline.departure import permit, say_spent, to_encode
     from sizewise.store.store import Store
-    from sizewise.study.space import with_reference
+    from sizewise.study.space import distinct_models, with_reference
 
     if protocol is not None and protocol not in PROTOCOLS:
         raise InputError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
@@ -50,6 +52,8 @@ def command(
         bench = Bench(opened, trust, options.progress(quiet))
         work = [(one, with_reference(one, candidates)) for one in tasks]
         permit(to_encode(bench, work), trust, bench.progress)
+        for model in {one.model for _, found in work for one in distinct_models(found) if has_certificate(one.model)}:
+            check_neighbours(bench, model, parts(tasks))
         try:
             results = [result for one in tasks for result in scores(bench, one, candidates)]
         finally:

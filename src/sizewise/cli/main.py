@@ -12,6 +12,7 @@ import typer
 
 from sizewise.cli import (
     build,
+    certify,
     compare,
     cost,
     demo,
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (demo, study, evaluate, cost, recommend, report, presets, compare, export, task, build, verify):
+for module in (demo, study, evaluate, cost, certify, recommend, report, presets, compare, export, task, build, verify):
     app.command(module.NAME)(module.command)
 app.add_typer(store.app, name="store")
 

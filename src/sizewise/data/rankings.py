@@ -124,3 +124,12 @@ def metric_depth(settings: Settings, measure: str) -> tuple[str, int]:
             f"write {measure}@10, or leave it out"
         )
     return metric, int(match[1])
+
+
+def share_found(got: npt.NDArray[np.int32], wanted: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Share of the documents `wanted` [q, k] (-1: no more) that are among `got` [q, k'], float64 [q]; 1 where none is
+    wanted."""
+    found = ((wanted[:, :, None] == got[:, None, :]).any(axis=2) & (wanted >= 0)).sum(axis=1)
+    total = (wanted >= 0).sum(axis=1)
+    share: npt.NDArray[np.float64] = np.divide(found, total, out=np.ones(len(total)), where=total > 0)
+    return share

@@ -14,7 +14,7 @@ from sizewise.data.fingerprint import fingerprint
 from sizewise.data.formats import find_table
 from sizewise.data.kinds import described, recording
 from sizewise.data.qrels import Qrels, read_qrels
-from sizewise.data.rankings import Rankings, metric_depth
+from sizewise.data.rankings import Rankings, metric_depth, share_found
 from sizewise.data.settings import Settings
 from sizewise.data.task import Raw, Units, ranked
 from sizewise.data.units import OPTIONAL_FIELDS
@@ -144,10 +144,7 @@ class Fidelity(Rankings):
         if reference is None:
             raise InputError(f"{self.name}: fidelity needs a reference; name a candidate as `reference` in task.toml")
         wanted, got = self._first(reference["ids"], self.sources), self._first(raw["ids"], self.sources)
-        found = ((wanted[:, :, None] == got[:, None, :]).any(axis=2) & (wanted >= 0)).sum(axis=1)
-        total = (wanted >= 0).sum(axis=1)
-        share: npt.NDArray[np.float64] = np.divide(found, total, out=np.ones(len(total)), where=total > 0)
-        return share
+        return share_found(got, wanted)
 
     def expected(self, at: int, reference: Raw | None) -> tuple[list[int], int]:
         """The reference's first results; none where it is not known."""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.cost.figures import MORE_IS_BETTER
-from sizewise.decide.evidence import Evidence
+from sizewise.decide.evidence import Compared, Evidence, TaskFacts
 from sizewise.decide.recommend import Choice
 from sizewise.decide.terms import Terms
 from sizewise.stats.compare import difference
@@ -127,14 +127,16 @@ def marginal(evidence: Evidence, rungs: list[Point]) -> list[MarginalStep]:
     result = []
     for start, to in pairwise(rungs):
         i, j = evidence.candidates.index(to.candidate), evidence.candidates.index(start.candidate)
-        gains = []
-        for t in evidence.deciding:
-            facts, compared = evidence.tasks[t], evidence.compared[t]
-            one = difference(compared.points / 100, compared.draws / 100, i, j, facts.units, facts.groups)
-            gain = float(compared.points[i] - compared.points[j])
-            gains.append(Change(facts.name, gain, 100 * one.low, 100 * one.high, one.why))
+        gains = [change(evidence.tasks[t], evidence.compared[t], i, j) for t in evidence.deciding]
         result.append(MarginalStep(start.candidate, to.candidate, start.cost, to.cost, tuple(gains)))
     return result
+
+
+def change(facts: TaskFacts, compared: Compared, i: int, j: int) -> Change:
+    """What candidate `i` gains over candidate `j` on one task."""
+    one = difference(compared.points / 100, compared.draws / 100, i, j, facts.units, facts.groups)
+    gain = float(compared.points[i] - compared.points[j])
+    return Change(facts.name, gain, 100 * one.low, 100 * one.high, one.why)
 
 
 def break_even(evidence: Evidence, terms: Terms, choice: Choice) -> list[BreakEven]:

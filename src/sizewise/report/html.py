@@ -19,13 +19,14 @@ from sizewise.decide.recommendation import Recommendation
 from sizewise.decide.words import sentences
 from sizewise.report.again import reread
 from sizewise.report.cases import breaks
+from sizewise.report.engines import engines
 from sizewise.report.groups import groups
 from sizewise.report.payload import payload
 from sizewise.study.run import Run
 
 SCRIPTS = (
     *("numbers", "decide", "words"),
-    *("dom", "terms", "answer", "frontier", "scores", "costs", "breaks", "made", "page"),
+    *("dom", "terms", "answer", "frontier", "scores", "costs", "engines", "breaks", "made", "page"),
 )
 """In the order in which they build on each other."""
 
@@ -44,6 +45,7 @@ def report_html(run: Run, found: Recommendation, *, text: bool = True) -> str:
         "breaks": [one.to_json() for one in breaks(run, found, text=text, tasks=tasks)],
         "breaks_of": found.candidate,
         "groups": [one.to_json() for one in groups(run, found, text=text, tasks=tasks)],
+        "engines": engines(run, text=text, tasks=tasks),
     }
     if not text:
         about |= without_text(about)

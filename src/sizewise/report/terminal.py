@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from sizewise.certify.certificate import Certificate
 from sizewise.core.text import printable
 from sizewise.cost.figures import Figures, written
 from sizewise.decide.evidence import Evidence
@@ -56,6 +57,7 @@ def show_run(console: Console, evidence: Evidence, found: Recommendation, about:
         _candidates(evidence, found, console.width),
         *_end_to_end(evidence),
         *_shapes(evidence),
+        *_engines(about),
         *_marginal(found),
         *_slices(evidence, found, about),
     ):
@@ -154,6 +156,26 @@ def _shapes(evidence: Evidence) -> Iterator[ConsoleRenderable]:
     for shape in evidence.shapes:
         table.add_row(shape, *(_figure(evidence.figures[shape], name) for name in columns))
     yield table
+
+
+def _engines(about: Mapping[str, Any]) -> Iterator[ConsoleRenderable]:
+    """A line for each engine: cosines with the reference's vectors, and the verdict."""
+    found = [Certificate.from_json(one) for one in about.get("engines", ())]
+    if not found:
+        return
+    headings = ("worst", "1%", "5%", "mean", "alone and\nin batches", "same\ntop 10")
+    table = Table("engine", title="Engines: cosine with float32 on torch", title_justify="left")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    table.add_column("offered")
+    for one in found:
+        cosines = [f"{value:.4f}" for value in (one.worst, one.p1, one.p5, one.mean, one.neighbours.worst)]
+        shared = [on.top10 for on in one.tasks if on.top10 is not None]
+        top10 = f"{100 * min(shared):.1f}%" if shared else "-"
+        table.add_row(one.engine, *cosines, top10, "yes" if one.offered else "no, left out")
+    yield table
+    if refused := [f"{one.sentence}." for one in found if not one.offered]:
+        yield Text("\n".join(refused))
 
 
 def _slices(evidence: Evidence, found: Recommendation, about: Mapping[str, Any]) -> Iterator[ConsoleRenderable]:

@@ -11,6 +11,8 @@ from sizewise.bundle import fresh
 from sizewise.bundle.place import check_place, placed
 from sizewise.bundle.verify import Report
 from sizewise.bundle.write import check_candidate, write
+from sizewise.certify.measure import certify, check_neighbours, has_certificate
+from sizewise.certify.texts import parts
 from sizewise.core.candidate import ROLES, Candidate, Embed, Role
 from sizewise.core.errors import InputError, RunError
 from sizewise.core.progress import Progress, Silent
@@ -78,10 +80,11 @@ def build(
         _limit_threads(threads)
     with Store(store) as opened:
         bench = Bench(opened, trust or Trust(), progress or Silent())
+        engine = _engine(bench, found)
         pipeline, base = _live(bench, found, fit)
         fitted_on = base.name if base and isinstance(pipeline, EmbedPipeline) and _fits(found.candidate) else None
         rows = measured(bench, found, pipeline, base)
-        about = {"fitted_on": fitted_on, "measured": rows, **_of_run(found)}
+        about = {"fitted_on": fitted_on, "measured": rows, **_of_run(found), **engine}
         with placed(out, force=force) as folder:
             bench.progress.say(f"{found.candidate}: writing the bundle")
             write(folder, found.candidate, pipeline, about, threads or default_threads())
@@ -124,6 +127,20 @@ def _live(bench: Bench, found: Chosen, fit: str | None) -> tuple[EmbedPipeline |
         own |= task.prompts
     prompts = {role: encoder.prompt(role, own) for role in ROLES}
     return EmbedPipeline(encoder, prompts, chain, candidate.rescore), base
+
+
+def _engine(bench: Bench, found: Chosen) -> dict[str, Any]:
+    """The certificate of the candidate's engine: the run's, else made now on texts that are ours; none for the
+    reference. Raises InputError when its vectors depend on their neighbours."""
+    if not isinstance(found.candidate, Embed) or not has_certificate(found.candidate.model):
+        return {}
+    known = {} if found.run is None else {one["engine"]: one for one in found.run.about.get("engines", ())}
+    if (name := str(found.candidate.plain)) in known:
+        return {"engine": known[name]}
+    check_neighbours(bench, found.candidate.model, parts())
+    made = certify(bench, found.candidate.model, parts())
+    bench.progress.say(made.sentence)
+    return {"engine": made.to_json()}
 
 
 def _fits(candidate: Candidate) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sizewise.certify.measure import has_certificate, neighbours
+from sizewise.certify.texts import parts
 from sizewise.core.candidate import Candidate, Embed, is_shape
 from sizewise.core.environment import environment
 from sizewise.core.errors import InputError
@@ -31,6 +33,7 @@ from sizewise.store.store import Store
 from sizewise.study.config import StudyConfig
 from sizewise.study.confirm import confirmed
 from sizewise.study.costing import baseline_task, composed, documents_of, finalists, measured, searches, to_send
+from sizewise.study.engines import certificates, offered, on_tasks
 from sizewise.study.forecast import SECONDS_A_RECORD
 from sizewise.study.run import Run, RunFolder
 from sizewise.study.source import source
@@ -113,6 +116,9 @@ class Study:
             clock = Clock()
             with clock("encode"):
                 work.encode()
+            with clock("certify"):
+                engines = certificates(bench, work.tasks, work.scored)
+                work = replace(work, candidates=offered(work.candidates, work.tasks, engines))
             with clock("score"):
                 raws = work.records(clock)
             with clock("cost"):
@@ -149,6 +155,7 @@ class Study:
                 "score_seconds": {task.name: clock.seconds[f"score {task.name}"] for task in work.tasks},
                 "confirmation": confirmed(folder.path, evidence, terms, work.tasks, splits, raws, references),
                 "slices": [asdict(part) for part in parts],
+                "engines": [one.to_json() for one in on_tasks(engines, evidence, raws)],
                 "truncation": [truncation(bench, task, model) for task in work.tasks for model in work.encoders],
                 "remote": remote_facts(bench, work.scored),
             }
@@ -171,7 +178,7 @@ class Study:
         return found
 
 
-PHASES = ("encode", "score", "cost", "compare", "finalists")
+PHASES = ("encode", "certify", "score", "cost", "compare", "finalists")
 
 
 @dataclass
@@ -258,7 +265,11 @@ class Work:
         """All vectors that the candidates need, model by model, so that one model's weights are in memory at a time."""
         for name, texts, there in self.totals():
             self.bench.progress.say(f"{name}: {there:,} texts in the store, {texts:,} to encode")
+        strange = parts(self.tasks)
         for plain in self.encoders:
+            if has_certificate(plain.model) and neighbours(self.bench, plain.model, strange).reasons:
+                self.bench.forget(plain.model)
+                continue  # it will not be offered, so nothing of it is stored
             fitted = any(
                 needs_fit(one.steps) for one in self.scored if isinstance(one, Embed) and one.model == plain.model
             )

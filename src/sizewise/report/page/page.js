@@ -30,6 +30,7 @@ async function start() {
     waiting = setTimeout(drawn, 60);
   };
 
+  drawEngines(run);
   drawContents();
   drawTheme(drawn);
   put("about", `${run.tasks.length} tasks, ${run.candidates.length} candidates, on ${run.environment.processor}`);
