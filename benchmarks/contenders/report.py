@@ -63,7 +63,7 @@ def show(result: Result) -> None:
     where = result["environment"]
     console.print(
         f"\n{result['model']} on {where['processor']} ({', '.join(where['flags'])}),"
-        f" {where['threads']} threads for all; {result['rounds']} rounds, median (least..most); before the first, others"
+        f" {where['threads']} threads for all; {result['rounds']} rounds, median (least..most); before them, others"
         f" kept {100 * result['busy_while_idle']:.0f}% of the processors busy"
     )
     peaks = ", ".join(f"{name} {value:,.0f}" for name, value in result["peak_gops"].items())
