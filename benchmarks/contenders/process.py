@@ -29,8 +29,9 @@ def confined(threads: int, python: Path = Path(sys.executable)) -> dict[str, Any
     """For Popen: the same processors (`threads` of them) and thread variables for all, and no network."""
     processors = set(sorted(os.sched_getaffinity(0))[:threads])
     environment = dict(os.environ) | QUIET | dict.fromkeys(THREAD_VARIABLES, str(threads))
-    if python != Path(sys.executable):
-        environment.pop("PYTHONPATH", None)
+    here = [str(Path(path).resolve()) for path in environment.pop("PYTHONPATH", "").split(os.pathsep) if path]
+    if here and python == Path(sys.executable):
+        environment["PYTHONPATH"] = os.pathsep.join(here)
     return {"env": environment, "preexec_fn": lambda: os.sched_setaffinity(0, processors)}
 
 

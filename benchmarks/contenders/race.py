@@ -112,7 +112,7 @@ def run(place: Place, given: argparse.Namespace) -> None:
         }
     path = given.json or place.work / "encode.json"
     report.derive(result)
-    path.write_text(json.dumps(result, indent=1))
+    path.write_text(json.dumps(result, indent=1).replace(f"{place.work}/", ""))
     report.show(result)
     print(f"\nraw values: {path}")
 
