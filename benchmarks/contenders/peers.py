@@ -44,7 +44,7 @@ PEERS = (
     Peer("st-onnx", ("sentence-transformers[onnx]==5.7.0", "transformers==4.57.6", TORCH)),
     Peer("infinity", ("infinity-emb[server,torch,optimum]==0.0.78", "transformers==4.57.6", TORCH)),
     Peer("fastembed", ("fastembed==0.9.1", "onnxruntime==1.31.1")),
-    Peer("model2vec", ("model2vec[distill]==0.10.0", "transformers==5.3.0", TORCH)),
+    Peer("model2vec", ("model2vec[distill,quantization]==0.10.0", "transformers==5.3.0", TORCH)),
 )
 
 
