@@ -68,7 +68,7 @@ def _peers(place: Place) -> Iterator[Contender]:
         yield _peer(place, f"{DEFAULT}, {backend}", f"st-{backend}", f"model {backend}", start)
     torch = {"kind": "infinity", "engine": "torch", "folder": str(place.model(DEFAULT_MODEL))}
     yield _peer(place, "infinity, torch", "infinity", "model reference", torch)
-    onnx = {"kind": "infinity", "engine": "optimum", "folder": exported}
+    onnx = {"kind": "infinity", "engine": "optimum", "folder": str(place.model("exported-flat"))}
     yield _peer(place, "infinity, onnx", "infinity", "model exported", onnx)
     fast = {"kind": "fastembed", "folder": exported, "dimensions": 384}
     yield _peer(place, "fastembed", "fastembed", "model exported", fast)

@@ -208,7 +208,10 @@ def exported_folder(place: Place) -> None:
             opset_version=17,
             dynamo=False,
         )
-    shutil.copyfile(folder / "onnx" / "model.onnx", folder / "model.onnx")  # where infinity looks for it
+    flat = place.model("exported-flat")  # infinity looks for it at the root, and stumbles over a second one
+    shutil.rmtree(flat, ignore_errors=True)
+    shutil.copytree(folder, flat, ignore=shutil.ignore_patterns("onnx"))
+    shutil.copyfile(folder / "onnx" / "model.onnx", flat / "model.onnx")
 
 
 def _backend(place: Place, backend: str) -> None:
