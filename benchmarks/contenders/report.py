@@ -122,7 +122,7 @@ def _memory(result: Result) -> Table:
                 "-" if first is None else f"{first:.1f}",
                 "-" if peak is None else f"{peak:,.0f}",
                 "-" if share is None else f"{100 * share:.0f}%",
-                "yes" if one.get("torch_loaded") else "no",
+                {True: "yes", False: "no"}.get(one.get("torch_loaded"), "-"),
                 f"{cosine['mean']:.5f}" if cosine else "-",
                 f"{cosine['worst']:.5f}" if cosine else "-",
             )
