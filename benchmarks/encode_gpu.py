@@ -268,7 +268,7 @@ def linear(report: dict[str, Any]) -> None:
     """The linear layers of one layer of bert-large for 65,536 tokens: products, and the rounding of what they read."""
     from torch import nn
 
-    from sizewise.encode.fp8 import Fp8Linear, Shared, rounded
+    from sizewise.encode.cuda.fp8 import Fp8Linear, Shared, rounded
 
     def median_ms(run: Callable[[], Any]) -> float:
         run()

@@ -179,9 +179,7 @@ def _save_shape(model: str, folder: Path) -> None:
 
 def exported_folder(place: Place) -> None:
     """The model as ONNX with pooling and normalisation inside, beside its tokenizer: what other servers load."""
-    import torch
-
-    from sizewise.encode.network import PaddedGraph
+    from sizewise.encode import onnx_graph
 
     folder = place.model("exported")
     shutil.rmtree(folder, ignore_errors=True)
@@ -189,25 +187,8 @@ def exported_folder(place: Place) -> None:
         reference_folder(place, DEFAULT_MODEL), folder, ignore=shutil.ignore_patterns("*.safetensors", "onnx")
     )
     (folder / "onnx").mkdir()
-    graph = PaddedGraph(source(Model(DEFAULT_MODEL), Trust()).network("eager")).eval()
-    ids = torch.ones(2, 16, dtype=torch.int64)
-    free = {0: "batch", 1: "tokens"}
-    with torch.inference_mode():
-        torch.onnx.export(
-            graph,
-            (ids, ids),
-            str(folder / "onnx" / "model.onnx"),
-            input_names=["input_ids", "attention_mask"],
-            output_names=["last_hidden_state", "sentence_embedding"],
-            dynamic_axes={
-                "input_ids": free,
-                "attention_mask": free,
-                "last_hidden_state": free,
-                "sentence_embedding": {0: "batch"},
-            },
-            opset_version=17,
-            dynamo=False,
-        )
+    network = source(Model(DEFAULT_MODEL), Trust()).network()
+    onnx_graph.export(network, folder / "onnx" / "model.onnx", int8=False)
     flat = place.model("exported-flat")  # infinity looks for it at the root, and stumbles over a second one
     shutil.rmtree(flat, ignore_errors=True)
     shutil.copytree(folder, flat, ignore=shutil.ignore_patterns("onnx"))

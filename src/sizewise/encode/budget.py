@@ -26,7 +26,6 @@ class Rowwise(Protocol[MadeThere]):
     def __setitem__(self, rows: Rows, made: MadeThere, /) -> None: ...
 
 
-
 _SIGNS = (
     "out of memory",  # torch on CUDA and MPS, CUDA itself
     "can't allocate memory",  # torch on the CPU

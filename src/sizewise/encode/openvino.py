@@ -62,8 +62,8 @@ class OpenVINOEncoder(ExportedEncoder):
 
     @property
     def _hint(self) -> str:
-        """What is not int8 runs in this. Beside int8 never bfloat16: with openvino 2026.4 on AMX, rows 32 wide then came
-        out wrong (a cosine of 0.6), and single texts were hardly faster."""
+        """What is not int8 runs in this. Beside int8 it is never bfloat16: with that, openvino 2026.4 on AMX gave wrong
+        vectors for rows 32 wide (cosines of 0.6)."""
         return "bf16" if self.model.precision == "bfloat16" else "f32"
 
 

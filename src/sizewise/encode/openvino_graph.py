@@ -16,8 +16,9 @@ from sizewise.encode.tokens import Tokens
 
 NAMES = ("last_hidden_state", "sentence_embedding")
 SMOOTHING = 0.85
-"""How much of an activation's range moves into the weights (alpha in SmoothQuant). Of what was tried on MiniLM, 0.8 to 0.9
-kept short sentences best: the first percentile of their cosines is 0.980, with 0.95 (NNCF's) 0.961, with 0.5 0.974."""
+"""How much of an activation's range moves into the weights (alpha in SmoothQuant). Of what was tried on MiniLM, 0.8 to
+0.9 keeps short sentences best: the first percentile of their cosines is 0.980; with 0.95, NNCF's, 0.961; with 0.5,
+0.974."""
 
 
 def convert(network: Network) -> tuple[openvino.Model, bool]:

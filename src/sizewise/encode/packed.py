@@ -24,7 +24,7 @@ from sizewise.encode.tokens import TextTokenizer, Tokens
 from sizewise.encode.torch import free_device
 
 if TYPE_CHECKING:
-    from sizewise.encode.replica import Replica
+    from sizewise.encode.cuda.replica import Replica
 
 FIRST_TEXTS = 256
 """Texts that are tokenised first, so that a GPU does not wait long; each window is twice the one before it, up to"""
@@ -188,7 +188,7 @@ class PackedEncoder(Encoder):
 
     @cached_property
     def _replicas(self) -> "list[Replica]":
-        from sizewise.encode.replica import Replica
+        from sizewise.encode.cuda.replica import Replica
 
         with self._loading:  # transformers changes torch while it loads: two threads at once would break each other
             return self.__dict__.get("_replicas") or [

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sizewise.encode.fp8 import E4M3, Fp8Linear, Shared, convert, rounded
+from sizewise.encode.cuda.fp8 import E4M3, Fp8Linear, Shared, convert, rounded
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU"))
 

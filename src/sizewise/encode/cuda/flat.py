@@ -7,7 +7,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from sizewise.encode import attention
+from sizewise.encode.cuda import attention
 from sizewise.encode.network import Network
 
 POOLED_FLAT = ("mean", "cls", "lasttoken")

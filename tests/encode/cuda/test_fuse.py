@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import AutoModel, BertConfig, DistilBertConfig, RobertaConfig
 
-from sizewise.encode import fp8
-from sizewise.encode.fuse import fuse
+from sizewise.encode.cuda import fp8
+from sizewise.encode.cuda.fuse import fuse
 
 USUAL = {"vocab_size": 300, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4}
 USUAL |= {"intermediate_size": 96, "initializer_range": 0.2}

@@ -9,13 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sizewise.encode import fp8
 from sizewise.encode.batches import Rows
 from sizewise.encode.budget import Budget
-from sizewise.encode.flat import flatten
-from sizewise.encode.fuse import fuse
-from sizewise.encode.graphs import LENGTHS, Graphs
-from sizewise.encode.network import PaddedGraph
+from sizewise.encode.cuda import fp8
+from sizewise.encode.cuda.flat import flatten
+from sizewise.encode.cuda.fuse import fuse
+from sizewise.encode.cuda.graphs import LENGTHS, Graphs
+from sizewise.encode.network import TextsGraph
 from sizewise.encode.source import Source
 from sizewise.encode.tokens import Tokens
 from sizewise.encode.torch import free_device
@@ -45,7 +45,7 @@ class Replica:
                 fuse(network.body)
         if self._flat is None:
             say(f"it runs padded, because {why}")
-            self._padded, self._padding = PaddedGraph(network), getattr(network.body.config, "pad_token_id", None) or 0
+            self._padded, self._padding = TextsGraph(network), getattr(network.body.config, "pad_token_id", None) or 0
         budget = BATCH_NUMBERS // network.body.config.hidden_size
         self._budget = Budget(budget, padded=self._flat is None, say=say, release=free_device)
         self._graphs: Graphs | None = None

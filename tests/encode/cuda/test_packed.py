@@ -8,7 +8,7 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize,
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
 from sizewise.encode import packed
-from sizewise.encode.flat import flatten
+from sizewise.encode.cuda.flat import flatten
 from sizewise.encode.network import Network
 from sizewise.encode.resolve import resolve
 from sizewise.encode.tokens import Tokens
@@ -173,7 +173,7 @@ def test_vectors_are_those_of_the_reference_in_the_order_of_the_texts(folder, on
 
 
 def test_the_same_vectors_in_smaller_batches_when_memory_runs_out(on_processors, tiny_model, sentences, monkeypatch):
-    from sizewise.encode.replica import Replica
+    from sizewise.encode.cuda.replica import Replica
 
     encoder, said, run_all = resolve(Model(str(tiny_model), "bfloat16", runtime="packed")), [], Replica._run
     wanted = encoder.encode(sentences, "text", "")
@@ -190,7 +190,7 @@ def test_the_same_vectors_in_smaller_batches_when_memory_runs_out(on_processors,
 
 
 def test_what_cannot_be_packed_runs_padded_and_says_so(on_processors, tiny_model, sentences, monkeypatch):
-    from sizewise.encode import replica
+    from sizewise.encode.cuda import replica
 
     monkeypatch.setattr(replica, "flatten", lambda network: (None, "its attention cannot be exchanged"))
     encoder, said = resolve(Model(str(tiny_model), "bfloat16", runtime="packed")), []

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sizewise.encode.fp8 import LARGEST, TINY, Fp8Linear
+from sizewise.encode.cuda.fp8 import LARGEST, TINY, Fp8Linear
 
 
 def fuse(body: nn.Module) -> int:
@@ -33,7 +33,7 @@ class AddNorm(nn.Module):
         self.dense, self.LayerNorm = dense, norm
 
     def forward(self, hidden_states: Tensor, input_tensor: Tensor) -> Tensor:
-        from sizewise.encode.fuse_kernels import add_norm, add_norm_round
+        from sizewise.encode.cuda.fuse_kernels import add_norm, add_norm_round
 
         norm, made = self.LayerNorm, self.dense(hidden_states)
         if not isinstance(self.dense, Fp8Linear):

@@ -73,7 +73,7 @@ class Shared(local):
 def rounded(x: Tensor, *, gelu: bool = False) -> tuple[Tensor, Tensor]:
     """[m, k] to e4m3 [m, k] and scales float32 [m, 1], such that their product is about `x`, or GELU(x)."""
     if x.is_cuda:
-        from sizewise.encode.fp8_kernels import round_rows
+        from sizewise.encode.cuda.fp8_kernels import round_rows
 
         return round_rows(x, TINY, LARGEST, gelu=gelu)
     x = nn.functional.gelu(x.float()) if gelu else x.float()
