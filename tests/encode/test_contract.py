@@ -217,7 +217,8 @@ def test_what_it_exports_is_the_same_encoder(encoder, many, tmp_path):
         pytest.skip(str(error))
     prompts = {"query": "q: ", "document": "", "text": ""}
     about = encoder.export(tmp_path, prompts)
-    assert not [file for file in tmp_path.rglob("*") if file.suffix in (".bin", ".pt", ".pkl")]
+    pickles = [file for file in tmp_path.rglob("*") if file.suffix in (".bin", ".pt", ".pkl")]
+    assert not [file for file in pickles if file.name != "openvino_model.bin"], "OpenVINO's own: plain numbers"
     restored = type(encoder).restore(tmp_path, encoder.model, json.loads(json.dumps(dict(about))))
     for role, prompt in prompts.items():
         np.testing.assert_array_equal(

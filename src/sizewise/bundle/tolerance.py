@@ -31,9 +31,13 @@ class Tolerance:
 EXACT = Tolerance(cosine=0.99999, length=1e-3, near_tie=0.02, points=0.1)
 """float32. Measured on all-MiniLM-L6-v2: a text alone and in a batch differ by less than 1e-11 from a cosine of 1."""
 SHORT = Tolerance(cosine=0.999, length=2e-2, near_tie=0.1, points=0.5)
-"""bfloat16 and whatever comes. Measured on all-MiniLM-L6-v2: a text alone and in a batch differ by up to 1.1e-4."""
+"""16 bits and whatever comes. Measured on all-MiniLM-L6-v2: a text alone and in a batch differ by up to 1.1e-4."""
+
+COARSE = Tolerance(cosine=0.995, length=2e-2, near_tie=0.2, points=0.5)
+"""8 bits: where another processor rounds a number to the next step, the error is a whole step."""
 
 
 def tolerance(candidate: Candidate) -> Tolerance:
     """Of a candidate, by its weights; bm25 is exact."""
-    return SHORT if isinstance(candidate, Embed) and candidate.model.precision != "float32" else EXACT
+    precision = candidate.model.precision if isinstance(candidate, Embed) else "float32"
+    return {"float32": EXACT, "int8": COARSE, "float8": COARSE}.get(precision, SHORT)

@@ -59,16 +59,12 @@ def check_candidate(candidate: Candidate) -> None:
 def _write_model(folder: Path, candidate: Embed, pipeline: EmbedPipeline) -> Layout:
     """The encoder, and the transforms: as our own arrays, and where they are linear as modules of the model.
 
-    Where they are not, the model goes to a folder of its own, so that nobody loads the bundle without them.
+    Where they cannot be, the model goes to a folder of its own, so that nobody loads the bundle without them.
     """
-    transforms = modules.linear(pipeline.chain)
+    transforms = modules.linear(pipeline.chain) if pipeline.encoder.exports_modules else None
     where = "." if transforms is not None else MODEL
     (folder / where).mkdir(exist_ok=True)
     about = pipeline.encoder.export(folder / where, pipeline.prompts)
-    if transforms and not (folder / "modules.json").is_file():  # an encoder that writes something else
-        raise InputError(
-            f"{candidate} cannot be put into a bundle: {type(pipeline.encoder).__name__}.export writes no modules.json"
-        )
     if transforms:
         modules.append(folder, transforms, cosine=pipeline.chain.cosine)
     parameters.save(folder / TRANSFORMS, pipeline.chain, candidate.steps)

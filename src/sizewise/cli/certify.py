@@ -40,7 +40,7 @@ def command(
     from sizewise.core.candidate import Embed
     from sizewise.core.grammar import parse
     from sizewise.data.load import load_task
-    from sizewise.pipeline.bench import Bench
+    from sizewise.pipeline.bench import Bench, calibration_sample
     from sizewise.store.store import Store
 
     engines = []
@@ -55,7 +55,7 @@ def command(
     tasks = [load_task(path) for path in task]
     trust = options.trust(trust_remote_code, allow_pickle)
     with Store(store) as opened:
-        bench = Bench(opened, trust, options.progress(quiet))
+        bench = Bench(opened, trust, options.progress(quiet), calibration_sample(tasks))
         results = [certified(bench, one, tasks) for one in dict.fromkeys(engines)]
     if json is not None:
         options.write_results(json, [one.to_json() for one in results])

@@ -40,6 +40,7 @@ def command(
     from sizewise.cost.remote import to_time
     from sizewise.cost.sample import packaged, sample
     from sizewise.data.load import load_task
+    from sizewise.pipeline.bench import calibration_sample
     from sizewise.pipeline.departure import permit, say_spent
     from sizewise.store.store import Store
     from sizewise.study.costing import baseline_task
@@ -57,7 +58,15 @@ def command(
         about = texts.about
         with Store(store) as opened:
             trust, progress = options.trust(trust_remote_code, allow_pickle, allow_remote), options.progress(quiet)
-            plan = Plan(texts, count, task=baseline_task(tasks), store=opened.root, trust=trust, rounds=rounds)
+            plan = Plan(
+                texts,
+                count,
+                task=baseline_task(tasks),
+                store=opened.root,
+                trust=trust,
+                rounds=rounds,
+                calibration=calibration_sample(tasks),
+            )
             permit(to_time(rest, texts, rounds, trust), trust, progress)
             try:
                 figures |= measure(rest, plan, progress).figures

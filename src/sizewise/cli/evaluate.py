@@ -36,7 +36,7 @@ def command(
     from sizewise.data.load import load_task
     from sizewise.data.probe import PROTOCOLS
     from sizewise.evaluate import refuse_shape
-    from sizewise.pipeline.bench import Bench
+    from sizewise.pipeline.bench import Bench, calibration_sample
     from sizewise.pipeline.departure import permit, say_spent, to_encode
     from sizewise.store.store import Store
     from sizewise.study.space import distinct_models, with_reference
@@ -49,7 +49,7 @@ def command(
     tasks = [load_task(path, protocol=protocol) for path in task]
     trust = options.trust(trust_remote_code, allow_pickle, allow_remote)
     with Store(store) as opened:
-        bench = Bench(opened, trust, options.progress(quiet))
+        bench = Bench(opened, trust, options.progress(quiet), calibration_sample(tasks))
         work = [(one, with_reference(one, candidates)) for one in tasks]
         permit(to_encode(bench, work), trust, bench.progress)
         for model in {one.model for _, found in work for one in distinct_models(found) if has_certificate(one.model)}:

@@ -68,6 +68,8 @@ class Plan:
     store: Path | None = None
     trust: Trust = field(default_factory=Trust)
     rounds: int = ROUNDS
+    calibration: Sequence[str] = ()
+    """What encoders are calibrated on: see `Bench.calibration`."""
 
 
 def default_threads() -> int:
@@ -191,6 +193,7 @@ class Worker:
             "roles": [plan.sample.single_role, plan.sample.bulk_role],
             "task": plan.task,
             "store": str(plan.store) if plan.store else None,
+            "calibration": list(plan.calibration),
             "trust": {"remote_code": sorted(plan.trust.remote_code), "pickled": sorted(plan.trust.pickled)},
             "spawned": started,
         }

@@ -65,11 +65,15 @@ def _encoder(start: Request) -> dict[str, Any]:
     from sizewise.core.candidate import Embed
     from sizewise.core.grammar import parse
     from sizewise.encode.resolve import resolve
+    from sizewise.store.store import Store
 
     candidate = parse(start["candidate"])
     assert isinstance(candidate, Embed)
     trust = _trust(start)
     encoder = resolve(candidate.model, trust)
+    encoder.calibrate(start["calibration"])
+    if start["store"]:
+        encoder.attach(Store(start["store"]))
     encoder.load()
     single, bulk = start["roles"]
     return {
@@ -94,7 +98,7 @@ def _pipeline(start: Request) -> dict[str, Any]:
     task = load_task(start["task"]["path"], protocol=start["task"].get("protocol"))
     store = Store(start["store"])
     store.__enter__()
-    bench = Bench(store, _trust(start))
+    bench = Bench(store, _trust(start), calibration=start["calibration"])
     candidate = parse(start["candidate"])
     pipeline = build(bench, candidate, task)
     index_from_store(bench, pipeline, task)

@@ -58,6 +58,9 @@ class Encoder(ABC):
     precisions: tuple[str, ...] | None = None
     """What a candidate may name behind the @; None: whatever the class makes of it."""
 
+    exports_modules: bool = False
+    """True when `export` writes a model of sentence-transformers, which may be given further modules."""
+
     depends_on_role: bool = False
     """True when queries and documents go through different weights, whatever their prompts."""
 

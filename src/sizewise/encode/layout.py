@@ -87,12 +87,10 @@ def shared_rows(lengths: npt.ArrayLike, budget: int, longest: int) -> list[Block
 def own_rows(lengths: npt.ArrayLike, budget: int, step: int = STEP) -> list[Block]:
     """Blocks of at most `budget` tokens (or one text) in which each text has a row of its own, its width a multiple of
     `step`."""
-    sizes = np.maximum(np.asarray(lengths, dtype=np.int64), 1)
-    found = []
-    for texts in plan(sizes, budget):
-        width = -(-int(sizes[texts].max()) // step) * step
-        found.append(_block([[(int(text), 0, 1)] for text in texts], width))
-    return found
+    widths = -(-np.maximum(np.asarray(lengths, dtype=np.int64), 1) // step) * step
+    return [
+        _block([[(text, 0, 1)] for text in texts.tolist()], int(widths[texts].max())) for texts in plan(widths, budget)
+    ]
 
 
 def _block(rows: list[list[tuple[int, int, int]]], width: int) -> Block:

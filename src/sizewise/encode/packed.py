@@ -68,6 +68,7 @@ class PackedEncoder(Encoder):
     """
 
     precisions = ("bfloat16", "float16", "float8")
+    exports_modules = True
 
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)

@@ -60,6 +60,8 @@ class StaticEncoder(Encoder):
     model to float16; here they stay as they are.
     """
 
+    exports_modules = True
+
     def __init__(self, model: Model, trust: Trust | None = None, modules: int | None = None) -> None:
         """`modules`: only so many of the folder's belong to the model; in a bundle, transforms come behind them."""
         super().__init__(model, trust)

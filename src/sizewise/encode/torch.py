@@ -50,6 +50,7 @@ class TorchEncoder(Encoder):
     """A model by name or folder; pooling, projection and normalisation as the model has them."""
 
     precisions = ("float32", "bfloat16", "float16")
+    exports_modules = True
 
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)

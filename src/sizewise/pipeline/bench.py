@@ -23,6 +23,7 @@ FIT_TEXTS = 5_000
 """Texts that transforms are fitted on, at most: a fixed random sample of the task's corpus or training texts."""
 
 
+CALIBRATION_TEXTS = 150
 SAMPLES_KEPT = 2
 """Vectors to fit on that are kept: candidates come model by model, and two models overlap."""
 
@@ -34,6 +35,8 @@ class Bench:
     store: Store
     trust: Trust = field(default_factory=Trust)
     progress: Progress = field(default_factory=Silent)
+    calibration: Sequence[str] = ()
+    """Texts that are not tested, for encoders that choose number ranges by them: `calibration_sample` of the tasks."""
     _encoders: dict[Model, Encoder] = field(default_factory=dict)
     _fitted: dict[tuple[Model, str], Known] = field(default_factory=dict)
     """Transforms by model and task: many candidates begin with the same one."""
@@ -48,8 +51,11 @@ class Bench:
         """The encoder of `model`. Raises InputError when there is none."""
         with self._lock:
             if model not in self._encoders:
-                self._encoders[model] = resolve(model, self.trust)
-                self._encoders[model].attach(self.store)
+                encoder = resolve(model, self.trust)
+                encoder.calibrate(self.calibration)
+                encoder.attach(self.store)
+                encoder.say = self.progress.say
+                self._encoders[model] = encoder
             return self._encoders[model]
 
     def forget(self, model: Model) -> None:
@@ -105,6 +111,16 @@ class Bench:
         encoder = self.encoder(model)
         prompt = encoder.prompt(texts.role, task.prompts)
         return stored_vectors(self.store, encoder, texts.texts, texts.role, prompt, self.progress)
+
+
+def calibration_sample(tasks: Sequence[Task]) -> list[str]:
+    """At most CALIBRATION_TEXTS of the texts that the tasks offer for fitting, as many of each."""
+    found: list[str] = []
+    each = CALIBRATION_TEXTS // max(1, len(tasks))
+    for task in tasks:
+        offered = [text for part in fit_sample(task) for text in part.texts if text.strip()]
+        found += [offered[at] for at in np.sort(np.random.default_rng(0).permutation(len(offered))[:each])]
+    return found
 
 
 def check_fit(candidate: Embed, task: Task) -> None:

@@ -20,7 +20,7 @@ from sizewise.cost.measure import default_threads
 from sizewise.data.task import Task
 from sizewise.decide.recommendation import Recommendation
 from sizewise.encode.encoder import Trust
-from sizewise.pipeline.bench import Bench
+from sizewise.pipeline.bench import Bench, calibration_sample
 from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
 from sizewise.ship.measured import Row, measured
 from sizewise.ship.source import Chosen, base_task, chosen
@@ -79,7 +79,7 @@ def build(
     if threads is not None:
         _limit_threads(threads)
     with Store(store) as opened:
-        bench = Bench(opened, trust or Trust(), progress or Silent())
+        bench = Bench(opened, trust or Trust(), progress or Silent(), calibration_sample(found.tasks))
         engine = _engine(bench, found)
         pipeline, base = _live(bench, found, fit)
         fitted_on = base.name if base and isinstance(pipeline, EmbedPipeline) and _fits(found.candidate) else None

@@ -24,7 +24,7 @@ def demo_study(tasks: Path, *, threads: int | None, store: Path | None, progress
         tasks=[*write_demo_tasks(tasks)],
         candidates=[
             "all-MiniLM-L6-v2",
-            "all-MiniLM-L6-v2@bf16",
+            "all-MiniLM-L6-v2@int8",
             "shape:minilm-l12",
             "shape:bert-base",
             "shape:bert-large",

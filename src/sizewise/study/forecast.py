@@ -8,6 +8,8 @@ from sizewise.core.grammar import parse
 from sizewise.cost.sample import sample
 from sizewise.data.load import load_task
 from sizewise.data.task import Need, Task
+from sizewise.pipeline.bench import calibration_sample
+from sizewise.store.store import Store
 from sizewise.study.space import BASELINE
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ def forecast(study: "Study", outline: "Outline") -> Iterator[str]:
             yield f"{name}: {missing:,} texts to encode ({there:,} in the store), over the network: not timed"
             continue
         encoder = resolve(candidate.model, study.trust)
+        encoder.calibrate(calibration_sample(tasks))
+        encoder.attach(Store(study.store))
         pilot = texts.bulk[:PILOT_TEXTS]
         encoder.encode(pilot[:4], texts.bulk_role, "")
         started = time.perf_counter()

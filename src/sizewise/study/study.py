@@ -27,7 +27,7 @@ from sizewise.decide.terms import DEFAULT_MARGIN, Terms
 from sizewise.encode.encoder import Trust
 from sizewise.encode.stored import missing_texts
 from sizewise.evaluate import evaluate, record, refuse_shape
-from sizewise.pipeline.bench import Bench, check_fit
+from sizewise.pipeline.bench import Bench, calibration_sample, check_fit
 from sizewise.pipeline.departure import Sendings, permit, remote_facts, to_encode, together
 from sizewise.store.store import Store
 from sizewise.study.config import StudyConfig
@@ -226,6 +226,8 @@ class Work:
                 f"two tasks are called {repeated.pop()!r}; give one a name in its task.toml or the study file"
             )
 
+        bench.calibration = calibration_sample(tasks)
+
         def dimensions_of(candidate: Embed) -> int:
             return bench.encoder(candidate.model).dimensions
 
@@ -322,7 +324,14 @@ class Work:
     def cost_plan(self, store: Store) -> Plan:
         """On which texts and with how many threads."""
         task = baseline_task(self.tasks)
-        return Plan(sample(self.tasks), self.threads, task=task, store=store.root, trust=self.bench.trust)
+        return Plan(
+            sample(self.tasks),
+            self.threads,
+            task=task,
+            store=store.root,
+            trust=self.bench.trust,
+            calibration=self.bench.calibration,
+        )
 
     def sendings(self, plan: Plan, folder: Path | None = None) -> Sendings:
         """What would be sent to endpoints: texts without a vector, and those that cost is measured on."""

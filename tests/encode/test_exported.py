@@ -1,0 +1,102 @@
+"""Graphs of OpenVINO and ONNX Runtime against torch, what they are made of, and that they are made once."""
+
+import numpy as np
+import pytest
+
+from sizewise.core.candidate import Model
+from sizewise.core.errors import InputError
+from sizewise.encode.calibration import TEXTS, calibration_digest, calibration_texts
+from sizewise.encode.resolve import resolve
+from sizewise.store.store import Store
+
+CLOSE = {"float32": 0.99999, "bfloat16": 0.999, "int8": 0.95}
+"""Least cosine; random weights of 32 dimensions leave int8 little to average over."""
+SHAPE = "shape:layers=2:hidden=32:heads=4:vocab=300:max_tokens=24"
+ENGINES = [
+    ("float32", "openvino"),
+    ("bfloat16", "openvino"),
+    ("int8", "openvino"),
+    ("float32", "onnx"),
+    ("int8", "onnx"),
+]
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "store") as opened:
+        yield opened
+
+
+def engine(store, model, precision, runtime, calibration=()):
+    encoder = resolve(Model(str(model), precision, runtime))
+    encoder.calibrate(calibration)
+    encoder.attach(store)
+    return encoder
+
+
+@pytest.mark.parametrize(("precision", "runtime"), ENGINES)
+@pytest.mark.parametrize("folder", ["tiny_model", "dense_model"])
+def test_vectors_are_those_of_torch(store, request, sentences, folder, precision, runtime):
+    model = request.getfixturevalue(folder)
+    found = engine(store, model, precision, runtime).encode(sentences, "text", "")
+    wanted = resolve(Model(str(model))).encode(sentences, "text", "")
+    cosines = (found * wanted).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(wanted, axis=1)
+    assert cosines.min() >= CLOSE[precision]
+
+
+def test_a_graph_is_made_once_and_found_by_another_process(store, tiny_model, monkeypatch):
+    first = engine(store, tiny_model, "float32", "openvino")
+    before = first.encode(["the river"], "text", "")
+    second = engine(store, tiny_model, "float32", "openvino")
+    monkeypatch.setattr(type(second), "make", lambda *_: pytest.fail("made again"))
+    np.testing.assert_array_equal(second.encode(["the river"], "text", ""), before)
+
+
+def test_nothing_is_left_of_a_graph_that_was_not_finished(store, tiny_model, monkeypatch):
+    encoder = engine(store, tiny_model, "float32", "openvino")
+
+    def stopped(self, folder, texts):
+        (folder / "half").write_text("")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(encoder), "make", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            encoder.load()
+    assert not [path for path in (store.root / "engines").iterdir() if path.is_dir()]
+    assert encoder.encode(["the river"], "text", "").shape[0] == 1
+
+
+def test_calibration_is_part_of_the_identity_where_it_counts(store, tiny_model, sentences):
+    plain, own = (engine(store, tiny_model, "int8", "openvino", texts) for texts in ((), sentences[:20]))
+    assert plain.key("") != own.key("")
+    floats = [engine(store, tiny_model, "float32", "openvino", texts).key("") for texts in ((), sentences[:20])]
+    dynamic = [engine(store, tiny_model, "int8", "onnx", texts).key("") for texts in ((), sentences[:20])]
+    assert floats[0] == floats[1]
+    assert dynamic[0] == dynamic[1], "its scales are chosen as it runs"
+
+
+def test_calibration_texts_are_the_users_and_everyday_ones(sentences):
+    own = [f"{text} {at}" for at, text in enumerate(sentences * 10)]
+    found = calibration_texts(own)
+    assert len(found) <= TEXTS
+    assert sum(text in set(own) for text in found) == TEXTS // 2
+    assert len(calibration_texts()) > TEXTS // 2, "without any of the user's"
+    assert calibration_texts(own) == found
+    assert calibration_digest(found) != calibration_digest(found[::-1])
+    assert calibration_texts(["", "  "]) == calibration_texts()
+
+
+def test_a_precision_that_a_runtime_does_not_have_is_refused(tiny_model):
+    with pytest.raises(InputError, match="onnx has no bf16; it runs fp32 and int8"):
+        resolve(Model(str(tiny_model), "bfloat16", "onnx"))
+    with pytest.raises(InputError, match="torch has no int8"):
+        resolve(Model(str(tiny_model), "int8", "torch"))
+
+
+def test_shapes_run_too(store):
+    wanted = resolve(Model(SHAPE)).encode(["the river"], "text", "")
+    for runtime in ("openvino", "onnx"):
+        shape = engine(store, SHAPE, "float32", runtime)
+        assert not shape.has_quality
+        np.testing.assert_allclose(shape.encode(["the river"], "text", ""), wanted, atol=1e-4)
