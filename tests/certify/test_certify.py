@@ -355,9 +355,9 @@ def test_scores_of_vectors_that_depend_on_neighbours_are_refused(sizewise, retri
     code, _, err = sizewise("eval", "toy@int8/shaky", "--task", retrieval_folder, "--quiet")
     assert code == 2
     assert "toy@int8/shaky is not offered: a text's vector depends on" in err
-    code, out, _ = sizewise("eval", "toy@fp16/far", "--task", retrieval_folder, "--quiet")
+    code, out, _ = sizewise("eval", "toy@fp16/far", "--task", retrieval_folder, "--quiet", "--json", "-")
     assert code == 0
-    assert "toy@fp16/far" in out
+    assert [row["candidate"] for row in json.loads(out)["results"]] == ["toy@fp16/far"]
 
 
 def test_one_task_by_hand():
