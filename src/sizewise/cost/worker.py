@@ -45,6 +45,9 @@ def _do(request: Request, subject: dict[str, Any], baseline: int) -> dict[str, A
         started = time.perf_counter()
         subject["bulk"](request["texts"])
         return {"seconds": time.perf_counter() - started}
+    if request["do"] == "tune":
+        subject["tune"](request["tokens"], request["threads"])
+        return {}
     return {"peak_bytes": peak_memory() - baseline, "device_bytes": device_memory()}
 
 
@@ -79,6 +82,7 @@ def _encoder(start: Request) -> dict[str, Any]:
     return {
         "single": lambda texts: encoder.encode(texts, single, encoder.prompt(single)),
         "bulk": lambda texts: encoder.encode(texts, bulk, encoder.prompt(bulk)),
+        "tune": lambda tokens, threads: _tune(encoder, tokens, threads),
         "about": {
             "dimensions": encoder.dimensions,
             "parameters": encoder.parameters,
@@ -86,6 +90,12 @@ def _encoder(start: Request) -> dict[str, Any]:
         },
         "allowance": trust.remote,
     }
+
+
+def _tune(encoder: Any, tokens: int, threads: int) -> None:
+    from sizewise.encode.tuned import Tuning
+
+    encoder.tune(Tuning(tokens, threads))
 
 
 def _pipeline(start: Request) -> dict[str, Any]:
