@@ -49,7 +49,7 @@ def chosen(bench: Bench, model: Model, plan: Plan) -> Choice:
 
 def _tried(bench: Bench, model: Model) -> tuple[list[Model], list[tuple[Model, str]]]:
     """The engines that run here and whose vectors are the reference's as far as is asked of their precision; and the
-    others with the reason. The reference is always among the first."""
+    others with the reason."""
     tried, left_out = [], []
     for engine in engines(model):
         reason = obstacle(engine, bench.trust) or _uncertified(bench, engine)
@@ -57,6 +57,7 @@ def _tried(bench: Bench, model: Model) -> tuple[list[Model], list[tuple[Model, s
             left_out.append((engine, reason))
         else:
             tried.append(engine)
+    bench.forget(model)  # its weights: what is measured has processes of its own
     return tried, left_out
 
 
@@ -83,9 +84,7 @@ def tuned(bench: Bench, engine: Model, plan: Plan, *, bulk: bool) -> Tuning | No
     default = Tuning(encoder.untuned.tokens, plan.threads)
     settings = [default, *(Tuning(tokens, plan.threads) for tokens in TOKENS if bulk and tokens != default.tokens)]
     if plan.threads > 1:
-        settings.append(
-            replace(default, threads=plan.threads // 2)
-        )  # two threads a core are not always faster than one
+        settings.append(replace(default, threads=plan.threads // 2))  # one thread a core may be faster than two
     speeds, drift = _speeds(Embed(engine), settings, plan, bulk=bulk)
     best = fastest(speeds, drift, lambda setting: setting != default)
     keep(bench.store.root, encoder.tuned_for(plan.threads), {"tokens": best.tokens, "threads": best.threads})
