@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -82,7 +83,7 @@ def _encoder(start: Request) -> dict[str, Any]:
     return {
         "single": lambda texts: encoder.encode(texts, single, encoder.prompt(single)),
         "bulk": lambda texts: encoder.encode(texts, bulk, encoder.prompt(bulk)),
-        "tune": lambda tokens, threads: _tune(encoder, tokens, threads),
+        "tune": partial(_tune, encoder),
         "about": {
             "dimensions": encoder.dimensions,
             "parameters": encoder.parameters,
