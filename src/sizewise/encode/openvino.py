@@ -7,7 +7,8 @@ that a text's vector does not depend on its neighbours.
 from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,6 @@ import orjson
 from sizewise.core.errors import RunError
 from sizewise.encode.exported import ExportedEncoder, Run
 from sizewise.encode.layout import Block, Ids, Vectors, own_rows, shared_rows
-
-if TYPE_CHECKING:
-    pass
 
 GRAPH = "openvino/openvino_model.xml"
 WEIGHTS = "openvino/openvino_model.bin"
@@ -71,33 +69,46 @@ class _Compiled:
     """A compiled graph and its requests; for any number of threads."""
 
     def __init__(self, folder: Path, hint: str, threads: int, *, alone: bool) -> None:
-        import openvino
-
         self.shares_rows = bool(orjson.loads((folder / ABOUT).read_bytes())["rows"])
-        core = openvino.Core()
-        try:
-            graph = core.read_model(folder / GRAPH)
-            settings = {
-                "INFERENCE_PRECISION_HINT": hint,
-                "INFERENCE_NUM_THREADS": threads,
-                "CPU_DENORMALS_OPTIMIZATION": True,  # masked attention makes many, and they are slow
-            }
-            self._many = core.compile_model(graph, "CPU", settings | {"NUM_STREAMS": threads})
-            self._one = core.compile_model(graph, "CPU", settings | {"NUM_STREAMS": 1}) if alone else None
-        except RuntimeError as error:
-            raise RunError(f"{folder / GRAPH} does not load ({error}); delete {folder} and run again") from error
-        self._requests: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(threads):
-            self._requests.put(self._many.create_infer_request())
-        self._alone: SimpleQueue[Any] = SimpleQueue()
-        if self._one is not None:
-            self._alone.put(self._one.create_infer_request())
+        self._folder, self._hint, self._threads, self._alone = folder, hint, threads, alone
+        self._compiling = Lock()
+        self._requests: dict[int, SimpleQueue[Any]] = {}
+        """By the number of streams."""
+        if not alone:
+            self._of(threads)
 
     def __call__(self, ids: Ids, mask: Ids) -> Vectors:
-        requests = self._alone if self._one is not None and len(ids) == 1 and mask.max() == 1 else self._requests
+        requests = self._of(1 if self._alone and len(ids) == 1 and mask.max() == 1 else self._threads)
         request = requests.get()
         try:
             request.infer([ids, mask], share_inputs=True)
             return np.array(request.get_output_tensor(1).data)  # a copy: the next request writes over it
         finally:
             requests.put(request)
+
+    def _of(self, streams: int) -> "SimpleQueue[Any]":
+        """Requests that run side by side, one a stream; compiled when first asked for."""
+        with self._compiling:
+            if streams not in self._requests:
+                self._requests[streams] = self._compiled(streams)
+            return self._requests[streams]
+
+    def _compiled(self, streams: int) -> "SimpleQueue[Any]":
+        import openvino
+
+        settings = {
+            "INFERENCE_PRECISION_HINT": self._hint,
+            "INFERENCE_NUM_THREADS": self._threads,
+            "NUM_STREAMS": streams,
+            "CPU_DENORMALS_OPTIMIZATION": True,  # masked attention makes many, and they are slow
+        }
+        try:
+            compiled = openvino.Core().compile_model(self._folder / GRAPH, "CPU", settings)
+        except RuntimeError as error:
+            raise RunError(
+                f"{self._folder / GRAPH} does not load ({error}); delete {self._folder} and run again"
+            ) from error
+        found: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(streams):
+            found.put(compiled.create_infer_request())
+        return found
