@@ -36,6 +36,7 @@ def command(
 
     On canary texts, packaged sentences and, with --task, your own. Exit code 1 when an engine is not offered.
     """
+    from sizewise.auto.settle import settled_in
     from sizewise.certify.measure import has_certificate
     from sizewise.core.candidate import Embed
     from sizewise.core.grammar import parse
@@ -43,8 +44,9 @@ def command(
     from sizewise.pipeline.bench import Bench, calibration_sample
     from sizewise.store.store import Store
 
+    trust, progress = options.trust(trust_remote_code, allow_pickle), options.progress(quiet)
     engines = []
-    for text in candidate:
+    for text in settled_in(candidate, task, store=store, trust=trust, progress=progress):
         found = parse(text)
         if not isinstance(found, Embed) or not has_certificate(found.model):
             raise InputError(
@@ -53,9 +55,8 @@ def command(
             )
         engines.append(found.plain)
     tasks = [load_task(path) for path in task]
-    trust = options.trust(trust_remote_code, allow_pickle)
     with Store(store) as opened:
-        bench = Bench(opened, trust, options.progress(quiet), calibration_sample(tasks))
+        bench = Bench(opened, trust, progress, calibration_sample(tasks))
         results = [certified(bench, one, tasks) for one in dict.fromkeys(engines)]
     if json is not None:
         options.write_results(json, [one.to_json() for one in results])

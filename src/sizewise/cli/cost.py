@@ -34,6 +34,7 @@ def command(
 
     A shape that cannot fit this machine is answered at once, by arithmetic.
     """
+    from sizewise.auto.settle import settled_in
     from sizewise.core.candidate import Lexical
     from sizewise.core.grammar import parse
     from sizewise.cost.measure import Plan, default_threads, measure, predicted
@@ -45,6 +46,8 @@ def command(
     from sizewise.store.store import Store
     from sizewise.study.costing import baseline_task
 
+    trust, progress = options.trust(trust_remote_code, allow_pickle, allow_remote), options.progress(quiet)
+    candidate = settled_in(candidate, task, store=store, trust=trust, progress=progress, threads=threads)
     subjects: list[Candidate] = list(dict.fromkeys(_subject(parse(text)) for text in candidate))
     hopeless = {subject: found for subject in subjects if (found := predicted(subject))}
     count = threads or default_threads()
@@ -57,7 +60,6 @@ def command(
         texts = sample(tasks) if tasks else packaged()
         about = texts.about
         with Store(store) as opened:
-            trust, progress = options.trust(trust_remote_code, allow_pickle, allow_remote), options.progress(quiet)
             plan = Plan(
                 texts,
                 count,

@@ -30,6 +30,7 @@ def command(
     quiet: options.Quiet = False,
 ) -> None:
     """Score candidates on tasks, with 95% intervals."""
+    from sizewise.auto.settle import settled_in
     from sizewise.certify.measure import check_neighbours, has_certificate
     from sizewise.certify.texts import parts
     from sizewise.core.grammar import parse
@@ -43,13 +44,13 @@ def command(
 
     if protocol is not None and protocol not in PROTOCOLS:
         raise InputError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
-    candidates = [parse(text) for text in candidate]
+    trust, progress = options.trust(trust_remote_code, allow_pickle, allow_remote), options.progress(quiet)
+    candidates = [parse(text) for text in settled_in(candidate, task, store=store, trust=trust, progress=progress)]
     for one in candidates:
         refuse_shape(one)
     tasks = [load_task(path, protocol=protocol) for path in task]
-    trust = options.trust(trust_remote_code, allow_pickle, allow_remote)
     with Store(store) as opened:
-        bench = Bench(opened, trust, options.progress(quiet), calibration_sample(tasks))
+        bench = Bench(opened, trust, progress, calibration_sample(tasks))
         work = [(one, with_reference(one, candidates)) for one in tasks]
         permit(to_encode(bench, work), trust, bench.progress)
         for model in {one.model for _, found in work for one in distinct_models(found) if has_certificate(one.model)}:

@@ -13,7 +13,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast, get_args
 
 from sizewise.core.candidate import Candidate, Embed, Lexical, Model, Role, Step
@@ -25,6 +25,7 @@ DEFAULT_MODEL = Model("")
 RUNTIME_OF = {"int8": "openvino", "float8": "packed"}
 """What runs a precision where the candidate does not say; DEFAULT_MODEL's runtime for all others."""
 
+_AUTO = re.compile(r'((?:[^"@]|"(?:[^"\\]|\\.)*")*)@auto(?=\+|\s*$)', re.DOTALL)
 _BARE = re.compile(r"[^\s\"'\[\]()@+,\\]+")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _INTEGER = re.compile(r"[0-9]{1,18}")
@@ -60,6 +61,26 @@ def write(candidate: Candidate) -> str:
     if candidate.rescore:
         steps.append(f"rescore={candidate.rescore}")
     return "+".join([text, *steps])
+
+
+def without_auto(text: str) -> Embed | None:
+    """Of `MODEL@auto+steps` the candidate `MODEL+steps`; None for a text without `@auto`.
+
+    Raises InputError where what is left is no candidate with an encoder.
+    """
+    found = _AUTO.match(text)
+    if found is None:
+        return None
+    rest = found[1] + text[found.end() :]
+    if rest.strip() == "bm25":
+        raise InputError(f"candidate {text!r}: bm25 has no engines to choose from; write bm25 alone")
+    return cast("Embed", parse(rest))
+
+
+def with_engine(candidate: Embed, engine: str) -> Embed:
+    """`candidate` with another precision and runtime, such as `@int8/onnx`."""
+    found = cast("Embed", parse(f"m{engine}")).model
+    return replace(candidate, model=replace(candidate.model, precision=found.precision, runtime=found.runtime))
 
 
 def runtime_of(precision: str) -> str:
@@ -181,6 +202,11 @@ def _prompts(reader: _Reader) -> tuple[tuple[Role, str], ...]:
 
 def _precision(reader: _Reader) -> tuple[str, str]:
     word = reader.need(_WORD, "a precision such as bf16")
+    if word == "auto":
+        raise InputError(
+            f"candidate {reader.text!r}: @auto takes no runtime, and gives way to measured engines before a "
+            "candidate is read; name a precision here, as in @int8"
+        )
     if word not in PRECISIONS:
         known = ", ".join(SHORT.values())
         raise InputError(f"candidate {reader.text!r}: unknown precision {word!r}; there are {known}")

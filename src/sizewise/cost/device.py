@@ -16,6 +16,8 @@ ELSEWHERE = ("openvino", "onnx")
 """Runtimes that use no GPU."""
 QUERY = ("nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits")
 
+NAMES = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+
 
 def free_device_memory() -> int | None:
     """Bytes free on the GPU that has the least; None where the system shows none. Takes no memory there itself."""
@@ -25,6 +27,15 @@ def free_device_memory() -> int | None:
         return None
     free = [int(line) for line in said.split() if line.isdecimal()]
     return min(free) * 2**20 if free else None
+
+
+def device_names() -> list[str]:
+    """What the makers call the GPUs of this machine, as far as the system shows them."""
+    try:
+        said = subprocess.run(NAMES, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return said.splitlines()
 
 
 def expected_device_bytes(subject: Candidate, trust: Trust) -> float:

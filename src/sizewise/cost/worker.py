@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,6 +46,9 @@ def _do(request: Request, subject: dict[str, Any], baseline: int) -> dict[str, A
         started = time.perf_counter()
         subject["bulk"](request["texts"])
         return {"seconds": time.perf_counter() - started}
+    if request["do"] == "tune":
+        subject["tune"](request["tokens"], request["threads"])
+        return {}
     return {"peak_bytes": peak_memory() - baseline, "device_bytes": device_memory()}
 
 
@@ -79,6 +83,7 @@ def _encoder(start: Request) -> dict[str, Any]:
     return {
         "single": lambda texts: encoder.encode(texts, single, encoder.prompt(single)),
         "bulk": lambda texts: encoder.encode(texts, bulk, encoder.prompt(bulk)),
+        "tune": partial(_tune, encoder),
         "about": {
             "dimensions": encoder.dimensions,
             "parameters": encoder.parameters,
@@ -86,6 +91,12 @@ def _encoder(start: Request) -> dict[str, Any]:
         },
         "allowance": trust.remote,
     }
+
+
+def _tune(encoder: Any, tokens: int, threads: int) -> None:
+    from sizewise.encode.tuned import Tuning
+
+    encoder.tune(Tuning(tokens, threads))
 
 
 def _pipeline(start: Request) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from sizewise.encode.numeric import instruction_set, threads, versions
 from sizewise.encode.prepared import prepared
 from sizewise.encode.source import TOKENIZER, Source, source
 from sizewise.encode.tokens import TextTokenizer, TokenCounter, Tokens
+from sizewise.encode.tuned import Tuning, machine, recall
 from sizewise.store.store import Store, default_root
 
 GRAPHS = 1
@@ -75,7 +76,7 @@ class ExportedEncoder(Encoder):
     makers: ClassVar[tuple[str, ...]]
     """What makes it: their versions belong to the identity."""
     budget_tokens: ClassVar[int] = 512
-    """Of a block: small ones stay in the processor's cache. `@auto` may find a better number."""
+    """Of a block, where `@auto` found no better number here: small ones stay in the processor's cache."""
 
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)
@@ -181,10 +182,33 @@ class ExportedEncoder(Encoder):
                     self._folder = prepared(
                         self._root, about | {"made": dict(self._making)}, lambda to: self.make(to, self._calibration)
                     )
-                self._run = self.open(self._folder, threads())
+                self._run = self.open(self._folder, self.tuning.threads)
 
     def unload(self) -> None:
         self._run = None
+
+    @cached_property
+    def tuning(self) -> Tuning:
+        """What `@auto` found for this network on this machine, else the default. Vectors do not depend on it."""
+        found = recall(self._root, self.tuned_for(threads()), self.say)
+        return Tuning(**found) if found else self.untuned
+
+    @property
+    def untuned(self) -> Tuning:
+        return Tuning(self.budget_tokens, threads())
+
+    def tuned_for(self, threads: int) -> Mapping[str, Any]:
+        """What a tuning holds for, as JSON: this network on this machine, where it may use so many threads."""
+        about = {"network": dict(self.facts.identity), "precision": self.model.precision, "runtime": self.runtime}
+        return {"tuning": about, "machine": machine(threads, *self.packages)}
+
+    def tune(self, tuning: Tuning) -> None:
+        """Run so from now on; not while another thread encodes."""
+        self.load()
+        assert self._folder is not None
+        if tuning.threads != self.tuning.threads:
+            self._run = self.open(self._folder, tuning.threads)
+        self.tuning, self._budget = tuning, Budget(tuning.tokens)
 
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         self.load()
@@ -202,7 +226,7 @@ class ExportedEncoder(Encoder):
                 found[start : start + len(tokens)],
                 tokens.lengths,
                 partial(_vectors, self._run, tokens),
-                threads(),
+                self.tuning.threads,
             )
             start += len(tokens)
         return found
@@ -212,7 +236,7 @@ class ExportedEncoder(Encoder):
 
     @cached_property
     def _budget(self) -> Budget:
-        return Budget(self.budget_tokens)
+        return Budget(self.tuning.tokens)
 
     @property
     def _tokenizer_file(self) -> Path:

@@ -2,8 +2,9 @@
 
 import os
 import platform
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _LEVELS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "avx", "asimd")
@@ -12,17 +13,36 @@ _LEVELS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "avx", "asimd")
 @cache
 def instruction_set() -> str:
     """The widest arithmetic instructions that libraries would choose here, as far as the system tells."""
+    return next((level for level in _LEVELS if level in _flags()), platform.machine())
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor itself multiplies bfloat16, as far as the system tells."""
+    return not _flags().isdisjoint(("amx_bf16", "avx512_bf16", "bf16"))
+
+
+@cache
+def _flags() -> frozenset[str]:
+    """What the processor can do, in the system's words; nothing where the system does not tell."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
-        return platform.machine()
-    flags = next((line.split() for line in text.splitlines() if line.startswith(("flags", "Features"))), [])
-    return next((level for level in _LEVELS if level in flags), platform.machine())
+        return frozenset()
+    return frozenset(next((line.split() for line in text.splitlines() if line.startswith(("flags", "Features"))), ()))
 
 
 def versions(*packages: str) -> dict[str, str]:
     """Installed versions by package."""
     return {package: version(package) for package in packages}
+
+
+def installed(*packages: str) -> dict[str, str]:
+    """The same of those packages that are installed."""
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def threads() -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sizewise.auto.settle import has_auto, one_of, settled_in
 from sizewise.bundle import fresh
 from sizewise.bundle.place import check_place, placed
 from sizewise.bundle.verify import Report
@@ -74,6 +75,9 @@ def build(
     """
     out = Path(out)
     check_place(out, force=force)
+    if isinstance(source, str) and has_auto([source]):
+        settled = settled_in([source], tasks, store=store, trust=trust, progress=progress, threads=threads)
+        source = one_of(source, settled)
     found = chosen(source, candidate, decision, tasks)
     check_candidate(found.candidate)
     if threads is not None:

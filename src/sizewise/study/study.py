@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sizewise.auto.settle import settled
 from sizewise.certify.measure import has_certificate, neighbours
 from sizewise.certify.texts import parts
 from sizewise.core.candidate import Candidate, Embed, is_shape
@@ -165,7 +166,7 @@ class Study:
         """What `run` would do, without doing it: nothing is encoded or measured."""
         _ = self.terms  # says what is wrong with them
         with Store(self.store) as store:
-            work = Work.prepare(self, Bench(store, self.trust, self.progress))
+            work = Work.prepare(self, Bench(store, self.trust, self.progress), dry=True)
             self.splits(work.tasks)
             sends = tuple(str(one) for one in work.sendings(work.cost_plan(store)).values())
             return replace(work.outline(), sends=sends)
@@ -216,7 +217,8 @@ class Work:
     threads: int
 
     @classmethod
-    def prepare(cls, study: Study, bench: Bench) -> "Work":
+    def prepare(cls, study: Study, bench: Bench, *, dry: bool = False) -> "Work":
+        """`dry`: nothing is measured, not even for `@auto`."""
         tasks = [task if isinstance(task, Task) else load_task(task) for task in study.tasks]
         if not tasks:
             raise InputError("a study needs at least one task: a folder with data, given as tasks = [...] or --task")
@@ -232,8 +234,9 @@ class Work:
             return bench.encoder(candidate.model).dimensions
 
         written = [study.candidates] if isinstance(study.candidates, str) else study.candidates
-        candidates = expand([str(one) for one in written], study.space, dimensions_of)
-        work = cls(bench, tasks, candidates, study.threads or default_threads())
+        threads = study.threads or default_threads()
+        texts = settled(bench, [str(one) for one in written], tasks, threads, dry=dry)
+        work = cls(bench, tasks, expand(texts, study.space, dimensions_of), threads)
         work.check()
         return work
 
