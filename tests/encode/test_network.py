@@ -7,11 +7,19 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize,
 
 from sizewise.encode.network import Network, RowsGraph, TextsGraph, rows_agree
 
-SMALL = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+SMALL = {
+    "vocab_size": 300,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+}
 BODIES = {
     "bert": lambda: transformers.BertModel(transformers.BertConfig(**SMALL), add_pooling_layer=False),
     "roberta": lambda: transformers.RobertaModel(transformers.RobertaConfig(**SMALL), add_pooling_layer=False),
-    "xlm-roberta": lambda: transformers.XLMRobertaModel(transformers.XLMRobertaConfig(**SMALL), add_pooling_layer=False),
+    "xlm-roberta": lambda: transformers.XLMRobertaModel(
+        transformers.XLMRobertaConfig(**SMALL), add_pooling_layer=False
+    ),
     "qwen3": lambda: transformers.Qwen3Model(
         transformers.Qwen3Config(**SMALL, num_key_value_heads=2, head_dim=8, use_cache=False)
     ),
