@@ -1,8 +1,9 @@
 """`@auto` in text, what is remembered, and, slowly, all of it on a tiny model."""
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
 from sizewise.auto import measure as measuring
@@ -14,6 +15,8 @@ from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse, with_engine, without_auto
 from sizewise.core.progress import Silent
 from sizewise.cost import measure as cost
+from sizewise.cost.measure import Plan
+from sizewise.cost.sample import Sample
 from sizewise.encode.tuned import FILE, Tuning, keep, machine, recall
 from sizewise.pipeline.bench import Bench
 from sizewise.store.store import Store
@@ -178,15 +181,32 @@ def test_an_encoder_runs_as_it_was_tuned_under_the_same_key(bench, tiny_model, m
     assert tuned.key("") == plain.key("")
 
 
-# --- all of it
+# --- in real processes
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(measuring, "TUNING_SECONDS", 0.02)
+    monkeypatch.setattr(measuring, "TOKENS", (128,))
 
 
 @pytest.mark.slow
-def test_measured_on_a_tiny_model(bench, tiny_model, sentences, monkeypatch):
-    import numpy as np
+@pytest.mark.parametrize("bulk", [True, False])
+def test_what_runs_best_is_kept_and_changes_no_vector(bench, tiny_model, sentences, quick, bulk):
+    model = Model(str(tiny_model), runtime="onnx")
+    plan = Plan(Sample(sentences[:20], sentences, "text", "text", "sentences"), 2, store=bench.store.root)
+    tuning = measuring.tuned(bench, model, plan, bulk=bulk)
+    assert tuning in (Tuning(512, 2), Tuning(512, 1), *([Tuning(128, 2)] if bulk else []))
+    encoder = bench.encoder(model)
+    assert recall(bench.store.root, encoder.tuned_for(2), print) == asdict(tuning)
+    assert bench.progress.said[-1].startswith(f"{tiny_model}@fp32/onnx: blocks of {tuning.tokens} tokens, ")
+    before = encoder.encode(sentences, "text", "")
+    encoder.tune(Tuning(64, 1))
+    assert np.abs(encoder.encode(sentences, "text", "") - before).max() < 1e-5
 
-    monkeypatch.setattr(measuring, "TUNING_SECONDS", 0.02)
-    monkeypatch.setattr(measuring, "TOKENS", (128,))
+
+@pytest.mark.slow
+def test_measured_on_a_tiny_model(bench, tiny_model, quick, monkeypatch):
     monkeypatch.setattr(cost, "BULK_SECONDS", 0.05)
     monkeypatch.setattr(cost, "SINGLES", 10)
     kept = [("float32", "torch"), ("float32", "onnx"), ("int8", "onnx"), ("float8", "packed")]
@@ -199,15 +219,6 @@ def test_measured_on_a_tiny_model(bench, tiny_model, sentences, monkeypatch):
     assert any(line.startswith(f"{tiny_model}@auto: measuring @fp32, @fp32/onnx") for line in said)
     assert any(f"{tiny_model}@auto: left out: " in line and "@fp8" in line for line in said)
     assert said[-1].endswith("kept for the next time")
-
-    # In a worker and here, an encoder that is tuned gives the vectors that it gave before.
-    model = Model(str(tiny_model), runtime="onnx")
-    tuning = measuring.tuned(bench, model, module.Plan(module.packaged(), 2, store=bench.store.root), bulk=True)
-    assert tuning in (Tuning(512, 2), Tuning(128, 2), Tuning(512, 1))
-    encoder = bench.encoder(model)
-    before = encoder.encode(sentences, "text", "")
-    encoder.tune(Tuning(64, 1))
-    assert np.abs(encoder.encode(sentences, "text", "") - before).max() < 1e-5
     count = len(said)
     assert settled(bench, [f"{Embed(Model(str(tiny_model)))}@auto"], threads=2) == found
     assert "as measured on" in said[-1]
