@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sizewise.encode.layout import NARROWEST, own_rows, shared_rows
+from sizewise.encode.layout import NARROWEST, one_row, own_rows, shared_rows
 from sizewise.encode.tokens import Tokens
 
 
@@ -19,7 +19,7 @@ def test_every_text_lies_whole_in_one_row(seed):
     lengths = np.minimum(chance.geometric(0.03, chance.integers(1, 400)), 256)
     given = tokens(lengths)
     seen = np.zeros(len(lengths), dtype=int)
-    for block in [*shared_rows(lengths, 512, 256), *own_rows(lengths, 512)]:
+    for block in [*shared_rows(lengths, 512, 256), *own_rows(lengths, 512, 8)]:
         ids, mask = block.fill(given.take(block.texts))
         assert ids.shape == mask.shape
         assert ids.size <= max(512, ids.shape[1])
@@ -50,7 +50,7 @@ def test_vectors_come_from_the_row_and_number_of_their_text():
 
 
 def test_positions_of_a_longer_list():
-    (block,) = own_rows([3, 5], 100)
+    (block,) = own_rows([3, 5], 100, 8)
     assert sorted(block.of(np.array([7, 9])).texts) == [7, 9]
     assert block.width == 8
     assert own_rows([3, 5], 100, step=1)[0].width == 5
@@ -58,5 +58,11 @@ def test_positions_of_a_longer_list():
 
 def test_an_empty_text_has_a_row_and_a_long_one_goes_alone():
     assert len(shared_rows([0], 512, 256)[0].texts) == 1
-    blocks = own_rows([0, 700, 3], 512)
+    blocks = own_rows([0, 700, 3], 512, 8)
     assert [len(block.texts) for block in blocks] == [1, 2]
+
+
+def test_a_text_alone():
+    ids, mask = one_row(np.array([4, 5, 6], dtype=np.int32), 8)
+    assert ids.tolist() == [[4, 5, 6, 0, 0, 0, 0, 0]]
+    assert mask.tolist() == [[1, 1, 1, 0, 0, 0, 0, 0]]

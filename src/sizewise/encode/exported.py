@@ -17,7 +17,7 @@ from sizewise.encode.batches import Rows, windows
 from sizewise.encode.budget import Budget
 from sizewise.encode.calibration import calibration_digest, calibration_texts
 from sizewise.encode.encoder import Encoder, Similarity, Trust
-from sizewise.encode.layout import Block, Ids, Vectors
+from sizewise.encode.layout import Block, Ids, Vectors, one_row
 from sizewise.encode.numeric import instruction_set, threads, versions
 from sizewise.encode.prepared import prepared
 from sizewise.encode.source import TOKENIZER, Source, source
@@ -75,6 +75,8 @@ class ExportedEncoder(Encoder):
     """What runs the graph."""
     makers: ClassVar[tuple[str, ...]]
     """What makes it: their versions belong to the identity."""
+    step: ClassVar[int] = 1
+    """A text alone has a row as wide as the next multiple."""
     budget_tokens: ClassVar[int] = 512
     """Of a block, where `@auto` found no better number here: small ones stay in the processor's cache."""
 
@@ -212,24 +214,35 @@ class ExportedEncoder(Encoder):
 
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         self.load()
-        assert self._run is not None
         found = np.empty((len(texts), self.dimensions), dtype=np.float32)
         start = 0
         for some in windows(texts):
             tokens = self._tokenizer(some, prompt)
             if self.facts.vocabulary is not None:
                 tokens = Tokens(tokens.ids % self.facts.vocabulary, tokens.starts)
+            self._fill(found[start : start + len(tokens)], tokens)
+            start += len(tokens)
+        return found
+
+    def _fill(self, out: Vectors, tokens: Tokens) -> None:
+        assert self._run is not None
+        filled = np.flatnonzero(tokens.lengths)
+        if len(filled) < len(tokens):  # of an empty text where there are no special tokens: nothing to run
+            some = np.empty((len(filled), self.dimensions), dtype=np.float32)
+            self._fill(some, tokens.take(filled))
+            out[:], out[filled] = 0.0, some
+        elif len(tokens) == 1:  # all that is done for many would take longer than the network
+            out[:] = self._run(*one_row(tokens.ids, self.step))
+        elif len(tokens):
             self._budget.say = self.say
             self._budget.fill_planned(
                 partial(self._planned, tokens.lengths),
                 lambda block: block.texts,
-                found[start : start + len(tokens)],
+                out,
                 tokens.lengths,
                 partial(_vectors, self._run, tokens),
                 self.tuning.threads,
             )
-            start += len(tokens)
-        return found
 
     def _planned(self, lengths: npt.NDArray[np.int64], left: Rows, tokens: int) -> list[Block]:
         return [block.of(left) for block in self.blocks(lengths[left], tokens)]

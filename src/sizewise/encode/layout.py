@@ -14,8 +14,8 @@ Vectors = npt.NDArray[np.float32]
 
 NARROWEST = 64
 """Rows are so wide or twice, four times and so on; shorter texts share one. Few shapes: each costs time to prepare."""
-STEP = 8
-"""Rows of one text are as wide as the next multiple."""
+WIDTHS = 8
+"""All widths are multiples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,21 @@ def shared_rows(lengths: npt.ArrayLike, budget: int, longest: int) -> list[Block
     return found
 
 
-def own_rows(lengths: npt.ArrayLike, budget: int, step: int = STEP) -> list[Block]:
+def own_rows(lengths: npt.ArrayLike, budget: int, step: int) -> list[Block]:
     """Blocks of at most `budget` tokens (or one text) in which each text has a row of its own, its width a multiple of
     `step`."""
     widths = -(-np.maximum(np.asarray(lengths, dtype=np.int64), 1) // step) * step
     return [
         _block([[(text, 0, 1)] for text in texts.tolist()], int(widths[texts].max())) for texts in plan(widths, budget)
     ]
+
+
+def one_row(ids: npt.NDArray[np.integer], step: int) -> tuple[Ids, Ids]:
+    """Ids and mask int64 [1, width] of one text with the token ids `ids`, the width being a multiple of `step`."""
+    shape = (1, -(-len(ids) // step) * step)
+    row, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    row[0, : len(ids)], mask[0, : len(ids)] = ids, 1
+    return row, mask
 
 
 def _block(rows: list[list[tuple[int, int, int]]], width: int) -> Block:
@@ -103,5 +111,5 @@ def _widths(longest: int) -> list[int]:
     """NARROWEST times 1, 2, 4 and so on, up to what holds `longest` tokens."""
     found = [NARROWEST]
     while found[-1] < longest:
-        found.append(min(2 * found[-1], -(-longest // STEP) * STEP))
+        found.append(min(2 * found[-1], -(-longest // WIDTHS) * WIDTHS))
     return found

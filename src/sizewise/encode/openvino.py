@@ -16,7 +16,7 @@ import orjson
 
 from sizewise.core.errors import RunError
 from sizewise.encode.exported import ExportedEncoder, Run
-from sizewise.encode.layout import Block, Ids, Vectors, own_rows, shared_rows
+from sizewise.encode.layout import WIDTHS, Block, Ids, Vectors, own_rows, shared_rows
 
 GRAPH = "openvino/openvino_model.xml"
 WEIGHTS = "openvino/openvino_model.bin"
@@ -34,6 +34,7 @@ class OpenVINOEncoder(ExportedEncoder):
     packages = ("openvino",)
     makers = ("torch", "transformers", "openvino", "nncf")
     is_calibrated = True
+    step = WIDTHS
 
     def make(self, folder: Path, texts: Sequence[str]) -> None:
         from sizewise.encode import openvino_graph
@@ -51,8 +52,8 @@ class OpenVINOEncoder(ExportedEncoder):
 
     def blocks(self, lengths: npt.NDArray[np.int64], tokens: int) -> list[Block]:
         assert isinstance(self._run, _Compiled)
-        if len(lengths) == 1 or not self._run.shares_rows:
-            return own_rows(lengths, tokens)
+        if not self._run.shares_rows:
+            return own_rows(lengths, tokens, self.step)
         return shared_rows(lengths, tokens, self.max_tokens)
 
     def graph_files(self, folder: Path) -> list[str]:
