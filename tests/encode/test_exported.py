@@ -7,6 +7,7 @@ from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
 from sizewise.encode.calibration import TEXTS, calibration_digest, calibration_texts
 from sizewise.encode.resolve import resolve
+from sizewise.encode.tokens import Tokens
 from sizewise.store.store import Store
 
 CLOSE = {"float32": 0.99999, "bfloat16": 0.999, "int8": 0.95}
@@ -100,3 +101,14 @@ def test_shapes_run_too(store):
         shape = engine(store, SHAPE, "float32", runtime)
         assert not shape.has_quality
         np.testing.assert_allclose(shape.encode(["the river"], "text", ""), wanted, atol=1e-4)
+
+
+def test_a_text_without_tokens_has_a_vector_of_zeros(store, tiny_model):
+    encoder = engine(store, tiny_model, "float32", "openvino")
+    encoder.load()
+    none = np.empty(0, dtype=np.int32)
+    ids = np.array([5, 6, 7, 8], dtype=np.int32)
+    out = np.full((3, encoder.dimensions), np.nan, dtype=np.float32)
+    encoder._fill(out, Tokens(np.concatenate([ids[:2], none, ids[2:]]), np.array([0, 2, 2, 4])))
+    assert not out[1].any()
+    assert np.linalg.norm(out[[0, 2]], axis=1) == pytest.approx(1.0, abs=1e-5)
