@@ -63,6 +63,8 @@ def test_an_empty_text_has_a_row_and_a_long_one_goes_alone():
 
 
 def test_a_text_alone():
-    ids, mask = one_row(np.array([4, 5, 6], dtype=np.int32), 8)
-    assert ids.tolist() == [[4, 5, 6, 0, 0, 0, 0, 0]]
-    assert mask.tolist() == [[1, 1, 1, 0, 0, 0, 0, 0]]
+    tokens = np.array([4, 5, 6], dtype=np.int32)
+    ids, mask = one_row(tokens, 2)
+    assert ids.tolist() == [[4, 5, 6, 0]]
+    assert mask.tolist() == [[1, 1, 1, 0]]
+    assert one_row(tokens, 0)[0].tolist() == [[4, 5, 6]]

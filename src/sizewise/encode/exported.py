@@ -75,8 +75,9 @@ class ExportedEncoder(Encoder):
     """What runs the graph."""
     makers: ClassVar[tuple[str, ...]]
     """What makes it: their versions belong to the identity."""
-    step: ClassVar[int] = 1
-    """A text alone has a row as wide as the next multiple."""
+    narrowest: ClassVar[int] = 0
+    """The row of a text alone is so wide or twice, four times and so on, where a runtime prepares for each width anew;
+    0: as wide as the text."""
     budget_tokens: ClassVar[int] = 512
     """Of a block, where `@auto` found no better number here: small ones stay in the processor's cache."""
 
@@ -232,7 +233,7 @@ class ExportedEncoder(Encoder):
             self._fill(some, tokens.take(filled))
             out[:], out[filled] = 0.0, some
         elif len(tokens) == 1:  # all that is done for many would take longer than the network
-            out[:] = self._run(*one_row(tokens.ids, self.step))
+            out[:] = self._run(*one_row(tokens.ids, self.narrowest))
         elif len(tokens):
             self._budget.say = self.say
             self._budget.fill_planned(

@@ -93,9 +93,13 @@ def own_rows(lengths: npt.ArrayLike, budget: int, step: int) -> list[Block]:
     ]
 
 
-def one_row(ids: npt.NDArray[np.integer], step: int) -> tuple[Ids, Ids]:
-    """Ids and mask int64 [1, width] of one text with the token ids `ids`, the width being a multiple of `step`."""
-    shape = (1, -(-len(ids) // step) * step)
+def one_row(ids: npt.NDArray[np.integer], narrowest: int) -> tuple[Ids, Ids]:
+    """Ids and mask int64 [1, width] of one text with the token ids `ids`: as wide as they are many, or where
+    `narrowest` is not 0 so wide or twice, four times and so on."""
+    width = narrowest or len(ids)
+    while width < len(ids):
+        width *= 2
+    shape = (1, width)
     row, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     row[0, : len(ids)], mask[0, : len(ids)] = ids, 1
     return row, mask

@@ -37,7 +37,7 @@ class OnnxEncoder(ExportedEncoder):
         return _Session(folder, threads)
 
     def blocks(self, lengths: npt.NDArray[np.int64], tokens: int) -> list[Block]:
-        return own_rows(lengths, tokens if self.model.precision == "float32" else 1, self.step)
+        return own_rows(lengths, tokens if self.model.precision == "float32" else 1, step=1)
 
     def graph_files(self, folder: Path) -> list[str]:
         return sorted(path.relative_to(folder).as_posix() for path in (folder / GRAPH).parent.iterdir())

@@ -34,7 +34,7 @@ class OpenVINOEncoder(ExportedEncoder):
     packages = ("openvino",)
     makers = ("torch", "transformers", "openvino", "nncf")
     is_calibrated = True
-    step = WIDTHS
+    narrowest = 16
 
     def make(self, folder: Path, texts: Sequence[str]) -> None:
         from sizewise.encode import openvino_graph
@@ -53,7 +53,7 @@ class OpenVINOEncoder(ExportedEncoder):
     def blocks(self, lengths: npt.NDArray[np.int64], tokens: int) -> list[Block]:
         assert isinstance(self._run, _Compiled)
         if not self._run.shares_rows:
-            return own_rows(lengths, tokens, self.step)
+            return own_rows(lengths, tokens, WIDTHS)
         return shared_rows(lengths, tokens, self.max_tokens)
 
     def graph_files(self, folder: Path) -> list[str]:
