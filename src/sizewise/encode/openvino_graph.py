@@ -1,6 +1,7 @@
 """OpenVINO graphs made from torch, and quantised: needs torch, transformers and NNCF, which running them does not."""
 
 import logging
+import warnings
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -27,7 +28,8 @@ def convert(network: Network) -> tuple[openvino.Model, bool]:
     module = (RowsGraph if shares_rows else TextsGraph)(network).eval()
     ids, mask = torch.full((2, 16), 5), torch.ones(2, 16, dtype=torch.int64)
     mask[1, 9:] = 2 if shares_rows else 0
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tracer and of what it looks at
         graph = openvino.convert_model(module, example_input=(ids, mask))
     for put, name in zip(graph.outputs, NAMES, strict=True):
         put.get_tensor().set_names({name})
