@@ -1,10 +1,15 @@
 """Graphs of OpenVINO and ONNX Runtime against torch, what they are made of, and that they are made once."""
 
+from collections import Counter
+
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
+from sizewise.encode import onnx_int8
 from sizewise.encode.calibration import TEXTS, calibration_digest, calibration_texts
 from sizewise.encode.resolve import resolve
 from sizewise.encode.tokens import Tokens
@@ -45,6 +50,34 @@ def test_vectors_are_those_of_torch(store, request, sentences, folder, precision
     assert cosines.min() >= CLOSE[precision]
 
 
+@pytest.mark.parametrize("padding", [(0, 7), (7, 0), (3, 4)], ids=["behind", "before", "around"])
+def test_onnx_leaves_padding_out_wherever_other_servers_put_it(store, tiny_model, padding):
+    encoder = engine(store, tiny_model, "float32", "onnx")
+    alone = encoder.encode(["the quick brown fox"], "text", "")
+    session = onnxruntime.InferenceSession(encoder._folder / "onnx/model.onnx", providers=["CPUExecutionProvider"])
+    ids = encoder._tokenizer(["the quick brown fox"]).ids.astype(np.int64)[None]
+    row, mask = np.pad(ids, ((0, 0), padding)), np.pad(np.ones_like(ids), ((0, 0), padding))
+    if not padding[0]:
+        (found,) = session.run(["sentence_embedding"], {"input_ids": row, "attention_mask": mask})
+        np.testing.assert_allclose(found, alone, atol=1e-5)
+    other = np.where(mask == 1, row, 7)
+    same = [
+        session.run(["sentence_embedding"], {"input_ids": given, "attention_mask": mask})[0] for given in (row, other)
+    ]
+    np.testing.assert_allclose(*same, atol=1e-6, err_msg="what stands in the padding is seen")
+
+
+@pytest.mark.parametrize("larger", [0.0, 1e9], ids=["by token", "by run"])
+def test_onnx_int8_has_scales_for_tokens_or_runs(store, tiny_model, sentences, monkeypatch, larger):
+    monkeypatch.setattr(onnx_int8, "LARGER", larger)
+    encoder = engine(store, tiny_model, "int8", "onnx")
+    found = encoder.encode(sentences, "text", "")
+    wanted = resolve(Model(str(tiny_model))).encode(sentences, "text", "")
+    assert (found * wanted).sum(1).min() >= CLOSE["int8"]
+    kinds = Counter(node.op_type for node in onnx.load(encoder._folder / "onnx/model.onnx").graph.node)
+    assert kinds["MatMulIntegerToFloat"] == (2 if larger == 0.0 else 0), "one a layer"
+
+
 def test_a_graph_is_made_once_and_found_by_another_process(store, tiny_model, monkeypatch):
     first = engine(store, tiny_model, "float32", "openvino")
     before = first.encode(["the river"], "text", "")
@@ -69,12 +102,11 @@ def test_nothing_is_left_of_a_graph_that_was_not_finished(store, tiny_model, mon
 
 
 def test_calibration_is_part_of_the_identity_where_it_counts(store, tiny_model, sentences):
-    plain, own = (engine(store, tiny_model, "int8", "openvino", texts) for texts in ((), sentences[:20]))
-    assert plain.key("") != own.key("")
-    floats = [engine(store, tiny_model, "float32", "openvino", texts).key("") for texts in ((), sentences[:20])]
-    dynamic = [engine(store, tiny_model, "int8", "onnx", texts).key("") for texts in ((), sentences[:20])]
-    assert floats[0] == floats[1]
-    assert dynamic[0] == dynamic[1], "its scales are chosen as it runs"
+    for runtime in ("openvino", "onnx"):
+        plain, own = (engine(store, tiny_model, "int8", runtime, texts) for texts in ((), sentences[:20]))
+        assert plain.key("") != own.key("")
+        floats = [engine(store, tiny_model, "float32", runtime, texts).key("") for texts in ((), sentences[:20])]
+        assert floats[0] == floats[1]
 
 
 def test_calibration_texts_are_the_users_and_everyday_ones(sentences):

@@ -20,12 +20,12 @@ BODIES = {
     "xlm-roberta": lambda: transformers.XLMRobertaModel(
         transformers.XLMRobertaConfig(**SMALL), add_pooling_layer=False
     ),
+    "mpnet": lambda: transformers.MPNetModel(transformers.MPNetConfig(**SMALL), add_pooling_layer=False),
     "qwen3": lambda: transformers.Qwen3Model(
         transformers.Qwen3Config(**SMALL, num_key_value_heads=2, head_dim=8, use_cache=False)
     ),
 }
 CANNOT = {
-    "mpnet": lambda: transformers.MPNetModel(transformers.MPNetConfig(**SMALL), add_pooling_layer=False),
     "t5": lambda: transformers.T5EncoderModel(
         transformers.T5Config(vocab_size=300, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4)
     ),

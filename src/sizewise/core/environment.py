@@ -36,6 +36,11 @@ def environment(threads: int | None = None) -> dict[str, Any]:
     }
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def processor() -> str:
     """The processor's name, as far as the system tells."""
     try:

@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 
 from sizewise.core.candidate import Candidate, Embed, Model
-from sizewise.core.environment import THREAD_VARIABLES
+from sizewise.core.environment import THREAD_VARIABLES, processors
 from sizewise.core.errors import RunError
 from sizewise.core.memory import available_memory, impractical
 from sizewise.core.progress import Progress, Silent
@@ -74,7 +74,7 @@ class Plan:
 
 def default_threads() -> int:
     """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors()
 
 
 def measure(subjects: Sequence[Candidate], plan: Plan, progress: Progress | None = None) -> Measured:

@@ -25,7 +25,7 @@ from sizewise.encode.tokens import TextTokenizer, TokenCounter, Tokens
 from sizewise.encode.tuned import Tuning, machine, recall
 from sizewise.store.store import Store, default_root
 
-GRAPHS = 1
+GRAPHS = 2
 """Raised when graphs are made otherwise than before, so that those that were kept are not used again."""
 
 Run = Callable[[Ids, Ids], Vectors]
@@ -81,8 +81,10 @@ class ExportedEncoder(Encoder):
     budget_tokens: ClassVar[int] = 512
     """Of a block, where `@auto` found no better number here: small ones stay in the processor's cache."""
 
-    def __init__(self, model: Model, trust: Trust | None = None) -> None:
+    def __init__(self, model: Model, trust: Trust | None = None, facts: Facts | None = None) -> None:
+        """`facts`: those of a graph that is there already, and whose network need not be."""
         super().__init__(model, trust)
+        self.facts = facts or Facts.of(self.source)
         self._loading = Lock()
         self._root = default_root()
         self._own: tuple[str, ...] = ()
@@ -114,10 +116,6 @@ class ExportedEncoder(Encoder):
         return source(self.model, self.trust)
 
     @cached_property
-    def facts(self) -> Facts:
-        return Facts.of(self.source)
-
-    @cached_property
     def identity(self) -> Mapping[str, Any]:
         made = self._made if self._made is not None else self._making
         return {
@@ -133,12 +131,9 @@ class ExportedEncoder(Encoder):
     def _making(self) -> Mapping[str, Any]:
         """What the graph is made with."""
         found: dict[str, Any] = {"graphs": GRAPHS, "versions": versions(*self.makers)}
-        if self.model.precision == "int8" and self.is_calibrated:
+        if self.model.precision == "int8":
             found["calibration"] = calibration_digest(self._calibration)
         return found
-
-    is_calibrated: ClassVar[bool] = False
-    """Whether its int8 needs texts to be made."""
 
     def calibrate(self, texts: Sequence[str]) -> None:
         self._own = tuple(texts)
@@ -192,7 +187,8 @@ class ExportedEncoder(Encoder):
 
     @cached_property
     def tuning(self) -> Tuning:
-        """What `@auto` found for this network on this machine, else the default. Vectors do not depend on it."""
+        """What `@auto` found for this network on this machine, else the default. No part of the identity: as with any
+        other batch, vectors may differ by it in their last digits."""
         found = recall(self._root, self.tuned_for(threads()), self.say)
         return Tuning(**found) if found else self.untuned
 
@@ -219,8 +215,6 @@ class ExportedEncoder(Encoder):
         start = 0
         for some in windows(texts):
             tokens = self._tokenizer(some, prompt)
-            if self.facts.vocabulary is not None:
-                tokens = Tokens(tokens.ids % self.facts.vocabulary, tokens.starts)
             self._fill(found[start : start + len(tokens)], tokens)
             start += len(tokens)
         return found
@@ -258,7 +252,7 @@ class ExportedEncoder(Encoder):
 
     @cached_property
     def _tokenizer(self) -> TextTokenizer:
-        return TextTokenizer.open(self._tokenizer_file, self.max_tokens)
+        return TextTokenizer.open(self._tokenizer_file, self.max_tokens, vocabulary=self.facts.vocabulary)
 
     @cached_property
     def _counter(self) -> TokenCounter:
@@ -280,9 +274,7 @@ class ExportedEncoder(Encoder):
 
     @classmethod
     def restore(cls, folder: Path, model: Model, about: Mapping[str, Any], trust: Trust | None = None) -> Self:
-        restored = cls.__new__(cls)
-        restored.__dict__["facts"] = Facts.from_json(about["facts"])
-        cls.__init__(restored, model, trust)
+        restored = cls(model, trust, Facts.from_json(about["facts"]))
         restored._folder, restored._made = folder, about["made"]
         return restored
 

@@ -36,11 +36,11 @@ class Block:
         """The same where the texts are those at `positions` of a longer list."""
         return replace(self, texts=positions[self.texts])
 
-    def fill(self, tokens: Tokens, pad: int = 0) -> tuple[Ids, Ids]:
+    def fill(self, tokens: Tokens) -> tuple[Ids, Ids]:
         """Ids and mask int64 [rows, width] of `tokens`, those of the block's own texts; the mask numbers the texts of a
         row and is 0 behind the last."""
         shape = (int(self.row.max()) + 1, self.width)
-        ids, mask = np.full(shape, pad, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         lengths = tokens.lengths
         first = self.row * self.width + self.start - tokens.starts[:-1]
         where = np.arange(len(tokens.ids)) + np.repeat(first, lengths)

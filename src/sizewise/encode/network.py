@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 POOLED = {"mean", "cls", "lasttoken"}
-"""Ways to pool that `RowsGraph` knows."""
+"""Ways to pool that need no padding."""
 
 
 @dataclass
@@ -32,6 +32,8 @@ class Network:
         first, *head = list(model.children())
         if type(first).__name__ != "Transformer":
             raise InputError(f"{name} begins with {type(first).__name__}, not with a transformer; run it on torch")
+        if any(isinstance(module, Pooling) and not module.include_prompt for module in head):
+            raise InputError(f"{name} leaves its prompt out when it pools, which only torch does here; run it on torch")
         return cls(first.auto_model.eval(), head)  # type: ignore[union-attr]
 
     @classmethod
@@ -56,10 +58,12 @@ class Network:
 
     @property
     def first_position(self) -> int:
-        """The number of a text's first position: RoBERTa counts from behind its padding id."""
-        embeddings: Any = getattr(self.body, "embeddings", None)
-        counts = hasattr(embeddings, "create_position_ids_from_input_ids")
-        return int(embeddings.padding_idx) + 1 if counts else 0
+        """The number of a text's first position: RoBERTa and its kin count from behind that of padding."""
+        for module in self.body.modules():
+            padding, table = getattr(module, "padding_idx", None), getattr(module, "position_embeddings", None)
+            if isinstance(padding, int) and isinstance(table, nn.Embedding):
+                return padding + 1
+        return 0
 
     @property
     def is_causal(self) -> bool:

@@ -7,6 +7,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from sizewise.core.environment import processors
+
 _LEVELS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "avx", "asimd")
 
 
@@ -50,4 +52,4 @@ def threads() -> int:
     the processors that this process may run on."""
     if (given := os.environ.get("OMP_NUM_THREADS", "")).isdecimal() and int(given) > 0:
         return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors()

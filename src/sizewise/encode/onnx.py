@@ -27,11 +27,16 @@ class OnnxEncoder(ExportedEncoder):
     makers = ("torch", "transformers", "onnx", "onnxruntime")
 
     def make(self, folder: Path, texts: Sequence[str]) -> None:
-        from sizewise.encode import onnx_graph
+        import onnx
+
+        from sizewise.encode import onnx_graph, onnx_int8
 
         self.say(f"{self.model.name}: making a graph for onnxruntime, once")
         (folder / GRAPH).parent.mkdir()
-        onnx_graph.export(self.source.network(), folder / GRAPH, int8=self.model.precision == "int8")
+        graph = onnx_graph.convert(self.source.network(), folder / GRAPH)
+        if self.model.precision == "int8":
+            graph = onnx_int8.quantized(graph, self._tokenizer(texts))
+        onnx.save(graph, folder / GRAPH)
 
     def open(self, folder: Path, threads: int) -> Run:
         return _Session(folder, threads)

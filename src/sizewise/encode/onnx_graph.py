@@ -1,13 +1,16 @@
-"""ONNX graphs made from torch, fused and quantised: needs torch, transformers and onnx, which running them does not."""
+"""ONNX graphs made from torch and fused: needs torch, transformers and onnx, which running them does not."""
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnx import helper, numpy_helper
 from onnxruntime.transformers import optimizer
+from onnxruntime.transformers.fusion_options import FusionOptions
 
 from sizewise.encode.network import Network, TextsGraph
 
@@ -18,33 +21,15 @@ FUSED = ("bert", "roberta", "xlm-roberta", "distilbert")
 """Families whose attention, normalisation and activation onnxruntime knows as one step each."""
 
 
-def export(network: Network, path: Path, *, int8: bool) -> None:
-    """Write the graph to `path`. int8: weights with a scale for each output, activations with one for each run."""
+def convert(network: Network, path: Path) -> onnx.ModelProto:
+    """The graph in float32. It is traced to `path`, which is left there."""
     _trace(network, path)
-    family = network.body.config.model_type
-    if family in FUSED:
-        config = network.body.config
-        logging.getLogger("onnxruntime.transformers").setLevel(logging.ERROR)
-        fused = optimizer.optimize_model(
-            str(path),
-            model_type="bert",
-            num_heads=config.num_attention_heads,
-            hidden_size=config.hidden_size,
-            opt_level=0,
-        )
-        fused.save_model_to_file(str(path), use_external_data_format=False)
-    if int8:
-        half = path.with_suffix(".float32")
-        path.rename(half)
-        logging.getLogger().setLevel(logging.WARNING)
-        quantize_dynamic(
-            half,
-            path,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT, "MatMulConstBOnly": True},
-        )
-        half.unlink()
+    if network.body.config.model_type not in FUSED:
+        return onnx.load(path)
+    with without_hints():
+        fused = _fused(network, path)
+    _without_types(fused.graph)
+    return fused
 
 
 def _trace(network: Network, path: Path) -> None:
@@ -65,3 +50,49 @@ def _trace(network: Network, path: Path) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
+
+
+def _fused(network: Network, path: Path) -> onnx.ModelProto:
+    config, options = network.body.config, FusionOptions("bert")
+    options.use_raw_attention_mask(True)  # else only padding behind a text would be left out
+    heads, hidden = config.num_attention_heads, config.hidden_size
+    fused: onnx.ModelProto = optimizer.optimize_model(
+        str(path), model_type="bert", num_heads=heads, hidden_size=hidden, opt_level=0, optimization_options=options
+    ).model
+    fused.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return fused
+
+
+def _without_types(graph: onnx.GraphProto) -> None:
+    """A network that was traced without token types has those of 0 everywhere, made anew for each text: a twentieth of
+    the time of a short one. They are added to the positions once."""
+    weights = {weight.name: weight for weight in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "EmbedLayerNormalization" and node.input[1] and node.input[4] in weights:
+            positions, types = weights[node.input[3]], weights[node.input[4]]
+            both = numpy_helper.to_array(positions) + numpy_helper.to_array(types)[0]
+            positions.CopyFrom(numpy_helper.from_array(both, positions.name))
+            node.input[1] = node.input[4] = ""
+    _prune(graph)
+
+
+def _prune(graph: onnx.GraphProto) -> None:
+    """Remove what nothing reads."""
+    read = {name for node in graph.node for name in node.input} | {put.name for put in graph.output}
+    while idle := [node for node in graph.node if read.isdisjoint(node.output)]:
+        for node in idle:
+            graph.node.remove(node)
+        read = {name for node in graph.node for name in node.input} | {put.name for put in graph.output}
+    for weight in [weight for weight in graph.initializer if weight.name not in read]:
+        graph.initializer.remove(weight)
+
+
+@contextmanager
+def without_hints() -> Iterator[None]:
+    """onnxruntime logs advice on what else could be done to a graph."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

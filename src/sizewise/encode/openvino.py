@@ -33,7 +33,6 @@ class OpenVINOEncoder(ExportedEncoder):
     precisions = ("float32", "bfloat16", "int8")
     packages = ("openvino",)
     makers = ("torch", "transformers", "openvino", "nncf")
-    is_calibrated = True
     narrowest = 16
 
     def make(self, folder: Path, texts: Sequence[str]) -> None:
@@ -42,8 +41,10 @@ class OpenVINOEncoder(ExportedEncoder):
         self.say(f"{self.model.name}: making a graph for openvino, once; int8 takes about half a minute")
         (folder / GRAPH).parent.mkdir()
         graph, shares_rows = openvino_graph.convert(self.source.network())
+        if not shares_rows:
+            self.say(f"{self.model.name}: its texts cannot share rows, so each has one of its own and is padded")
         if self.model.precision == "int8":
-            graph = openvino_graph.quantized(graph, self._tokenizer(texts), self.facts.vocabulary)
+            graph = openvino_graph.quantized(graph, self._tokenizer(texts))
         openvino_graph.save(graph, folder / GRAPH)
         (folder / ABOUT).write_bytes(orjson.dumps({"rows": shares_rows}))
 
@@ -62,7 +63,7 @@ class OpenVINOEncoder(ExportedEncoder):
     @property
     def _hint(self) -> str:
         """What is not int8 runs in this. Beside int8 it is never bfloat16: with that, openvino 2026.4 on AMX gave wrong
-        vectors for rows 32 wide (cosines of 0.6)."""
+        vectors for rows 32 wide."""
         return "bf16" if self.model.precision == "bfloat16" else "f32"
 
 

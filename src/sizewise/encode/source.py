@@ -34,9 +34,16 @@ class Source(ABC):
 
     has_quality: bool = True
     """False for random weights."""
-    similarity: Similarity = "cosine"
-    vocabulary: int | None = None
-    """Token ids are folded into so many, where the network has fewer than its tokenizer; None: as they are."""
+
+    @property
+    def similarity(self) -> Similarity:
+        """What the vectors are compared by."""
+        return "cosine"
+
+    @property
+    def vocabulary(self) -> int | None:
+        """Token ids are folded into so many, where the network has fewer than its tokenizer; None: as they are."""
+        return None
 
     @property
     @abstractmethod
@@ -79,7 +86,7 @@ class Source(ABC):
 
     def text_tokenizer(self) -> TextTokenizer:
         """What makes its token ids."""
-        return TextTokenizer.open(self.tokenizer, self.max_tokens)
+        return TextTokenizer.open(self.tokenizer, self.max_tokens, vocabulary=self.vocabulary)
 
 
 def source(model: Model, trust: Trust) -> Source:
@@ -107,7 +114,10 @@ class FolderSource(Source):
                 f"{self.name} has no {TOKENIZER} (a fast tokenizer), which this runtime needs; save the model with "
                 "one, or run it on torch"
             )
-        object.__setattr__(self, "similarity", "dot" if self.folder.similarity == "dot" else "cosine")
+
+    @property
+    def similarity(self) -> Similarity:
+        return "dot" if self.folder.similarity == "dot" else "cosine"
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
@@ -155,7 +165,7 @@ class ShapeSource(Source):
     has_quality = False
 
     @property
-    def vocabulary(self) -> int:  # type: ignore[override]
+    def vocabulary(self) -> int:
         return self.shape.vocab
 
     @property

@@ -80,13 +80,22 @@ class TextTokenizer:
     """A `tokenizers.Tokenizer`, which is its own from now on, with one limit; for any number of threads.
 
     With `max_tokens`, the ids of a text are its first ones, special tokens among them: the same to the last id as
-    without the cut of long texts that comes first. Halves of surrogate pairs become U+FFFD.
+    without the cut of long texts that comes first. Halves of surrogate pairs become U+FFFD. With `vocabulary`, ids are
+    folded into so many.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int | None = None, *, special: bool = True) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_tokens: int | None = None,
+        *,
+        special: bool = True,
+        vocabulary: int | None = None,
+    ) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer, self._special, self.max_tokens = tokenizer, special, max_tokens
+        self._vocabulary = vocabulary
         self._cuts: Cuts | None = None
         if max_tokens is not None:
             added = tokenizer.num_special_tokens_to_add(is_pair=False) if special else 0
@@ -96,9 +105,11 @@ class TextTokenizer:
             self._cuts = Cuts.of(tokenizer)
 
     @classmethod
-    def open(cls, path: Path, max_tokens: int | None = None, *, special: bool = True) -> "TextTokenizer":
+    def open(
+        cls, path: Path, max_tokens: int | None = None, *, special: bool = True, vocabulary: int | None = None
+    ) -> "TextTokenizer":
         """From a `tokenizer.json`. Raises InputError when that is none."""
-        return cls(read_tokenizer(path), max_tokens, special=special)
+        return cls(read_tokenizer(path), max_tokens, special=special, vocabulary=vocabulary)
 
     @property
     def cuts(self) -> bool:
@@ -107,7 +118,8 @@ class TextTokenizer:
 
     def __call__(self, texts: Sequence[str], prompt: str = "") -> Tokens:
         """Of each text with `prompt` before it."""
-        return join([Tokens.of([one.ids for one in some]) for some in self._encodings(texts, prompt)])
+        found = join([Tokens.of([one.ids for one in some]) for some in self._encodings(texts, prompt)])
+        return found if self._vocabulary is None else Tokens(found.ids % self._vocabulary, found.starts)
 
     def lengths(self, texts: Sequence[str], prompt: str = "") -> Counts:
         """Number of tokens of each text, int64 [n], where the limit cuts it off."""

@@ -3,14 +3,12 @@
 from typing import Any
 
 import torch
-from sentence_transformers.sentence_transformer.modules import Pooling
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from sizewise.encode.cuda import attention
 from sizewise.encode.network import Network
 
-POOLED_FLAT = ("mean", "cls", "lasttoken")
 LEAST_COSINE = 0.99
 """Of a token's vector in a packed batch and in a padded one; halves of precision are far above, wrong ones below."""
 
@@ -20,10 +18,8 @@ class FlatNetwork:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._first_position = first_position(network.body)
-        self._options = {} if is_bidirectional_only(network.body) else {"use_cache": False}
-        pooling = network.head[0] if network.head else None
-        self._pooling = pooling.pooling_mode if isinstance(pooling, Pooling) else None
+        self._first_position, self._pooling = network.first_position, network.pooling
+        self._options = {"use_cache": False} if hasattr(network.body.config, "use_cache") else {}
 
     def __call__(self, ids: Tensor, starts: Tensor, longest: int) -> Tensor:
         """int32 [t] and int32 [n + 1] on the device -> float32 [n, d]; text i has ids[starts[i]:starts[i + 1]].
@@ -51,7 +47,7 @@ class FlatNetwork:
 
     def _pooled(self, tokens: Tensor, starts: Tensor) -> Tensor:
         lengths = starts.diff()
-        if self._pooling not in POOLED_FLAT:
+        if self._pooling is None:
             padded = pad_sequence(list(torch.split(tokens, lengths.tolist())), batch_first=True)
             mask = torch.arange(padded.shape[1], device=tokens.device) < lengths[:, None]
             return self.network.vectors(padded, mask.long()).float()
@@ -67,20 +63,6 @@ class FlatNetwork:
             features = module(features)
         found: Tensor = features["sentence_embedding"]
         return found.float()
-
-
-def first_position(body: nn.Module) -> int:
-    """The position of a text's first token: RoBERTa and its kin count from behind that of padding."""
-    for module in body.modules():
-        padding, table = getattr(module, "padding_idx", None), getattr(module, "position_embeddings", None)
-        if isinstance(padding, int) and isinstance(table, nn.Embedding):
-            return padding + 1
-    return 0
-
-
-def is_bidirectional_only(body: Any) -> bool:
-    """Whether the model keeps no cache of keys, and is not to be told so."""
-    return not hasattr(body.config, "use_cache")
 
 
 def flatten(network: Network) -> tuple[FlatNetwork | None, str]:

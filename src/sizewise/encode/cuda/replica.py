@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,6 @@ BATCH_NUMBERS = 2**26
 over, and 128 MB in 16 bits."""
 
 Vectors = npt.NDArray[np.float32]
-Ids = TypeVar("Ids", bound=np.integer[Any])
 
 
 class Replica:
@@ -33,7 +31,7 @@ class Replica:
 
     def __init__(self, source: Source, precision: str, device: str, say: Callable[[str], None]) -> None:
         self.device = torch.device(device)
-        self._vocabulary, self._dimensions = source.vocabulary, source.dimensions
+        self._dimensions = source.dimensions
         network = source.network("sdpa", "bfloat16" if precision == "float8" else precision, device)
         for module in network.head:
             module.float()  # of a few numbers a text: rounding there would cost more than it saves
@@ -56,7 +54,7 @@ class Replica:
         """The vector of one text, or None for one that is better run like many."""
         if self._graphs is None or not 0 < len(tokens.ids) <= LENGTHS[-1]:
             return None
-        return self._graphs(self._folded(tokens.ids))
+        return self._graphs(tokens.ids)
 
     def start(self, out: Vectors, tokens: Tokens) -> Callable[[], None]:
         """Hand over the work; what is returned waits for it and puts the vectors into `out` [n, d], float32."""
@@ -70,10 +68,10 @@ class Replica:
         """float32 [n, d] on the device, which may still be at work on it."""
         if self._flat is None:
             ids, mask = tokens.padded(self._padding)
-            vectors: Tensor = self._padded(self._sent(self._folded(ids)), self._sent(mask))[1]
+            vectors: Tensor = self._padded(self._sent(ids), self._sent(mask))[1]
             return vectors
         n, total = len(tokens), int(tokens.starts[-1])
-        sent = self._sent(np.concatenate([tokens.starts, self._folded(tokens.ids)], dtype=np.int32))
+        sent = self._sent(np.concatenate([tokens.starts, tokens.ids], dtype=np.int32))
         if not total:
             return torch.zeros((n, self._dimensions), device=self.device)
         return self._flat(sent[n + 1 :], sent[: n + 1], int(tokens.lengths.max()))
@@ -81,9 +79,6 @@ class Replica:
     def _current(self) -> AbstractContextManager[None]:
         """Kernels of triton run on this thread's current GPU, wherever their tensors are."""
         return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
-
-    def _folded(self, ids: npt.NDArray[Ids]) -> npt.NDArray[Ids]:
-        return ids if self._vocabulary is None else ids % self._vocabulary
 
     def _sent(self, array: npt.NDArray[np.integer]) -> Tensor:
         """On the device, without waiting until it is there."""
