@@ -179,6 +179,8 @@ def _save_shape(model: str, folder: Path) -> None:
 
 def exported_folder(place: Place) -> None:
     """The model as ONNX with pooling and normalisation inside, beside its tokenizer: what other servers load."""
+    import onnx
+
     from sizewise.encode import onnx_graph
 
     folder = place.model("exported")
@@ -188,7 +190,8 @@ def exported_folder(place: Place) -> None:
     )
     (folder / "onnx").mkdir()
     network = source(Model(DEFAULT_MODEL), Trust()).network()
-    onnx_graph.export(network, folder / "onnx" / "model.onnx", int8=False)
+    graph = folder / "onnx" / "model.onnx"
+    onnx.save(onnx_graph.convert(network, graph), graph)
     flat = place.model("exported-flat")  # infinity looks for it at the root, and stumbles over a second one
     shutil.rmtree(flat, ignore_errors=True)
     shutil.copytree(folder, flat, ignore=shutil.ignore_patterns("onnx"))
