@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sizewise.core.errors import InputError, RunError
+from sizewise.store.prepared import prepared
 from sizewise.store.store import Store, default_root, folder_bytes
 from sizewise.store.vectors import Space, text_keys
 
@@ -311,6 +312,31 @@ def test_pruning_clears_what_killed_processes_left(tmp_path):
     assert sorted(file.suffix for file in space.path.iterdir()) == [".json", ".keys", ".npy"]
     with Store(tmp_path / "s") as store:
         assert store.space("k", {"name": "model"}).count == 2
+
+
+def test_graphs_count_and_are_pruned_when_nobody_used_them(tmp_path):
+    made = []
+
+    def graph(about):
+        return prepared(
+            tmp_path / "s", about, lambda folder: (made.append(about), (folder / "g").write_bytes(b"x" * 99))
+        )
+
+    with Store(tmp_path / "s") as store:
+        old, used = graph({"of": "old"}), graph({"of": "used"})
+        (old.parent / ".half").mkdir()
+        (old.parent / "auto.json").write_text("{}")
+        assert store.graph_bytes() >= 2 * 99
+    for folder in (old, used):
+        age(folder / "made.json", 8)
+    assert graph({"of": "used"}) == used
+    assert Store(tmp_path / "s").prune(unused_days=7) >= 99
+    assert not old.exists()
+    assert not (old.parent / ".half").exists()
+    assert (used / "g").is_file()
+    assert (old.parent / "auto.json").is_file(), "what @auto measured"
+    assert graph({"of": "old"}) == old
+    assert made == [{"of": "old"}, {"of": "used"}, {"of": "old"}]
 
 
 def test_pruning_a_store_that_was_never_made(tmp_path):

@@ -20,7 +20,7 @@ def show(store: options.Store = None, json: options.JsonFile = None) -> None:
     from sizewise.store.store import Store
 
     with Store(store) as opened:
-        found, records = opened.usage(), opened.record_bytes()
+        found, records, graphs = opened.usage(), opened.record_bytes(), opened.graph_bytes()
     if json is not None:
         options.write_results(json, [asdict(one) for one in found])
     if json is not None and str(json) == "-":
@@ -33,9 +33,9 @@ def show(store: options.Store = None, json: options.JsonFile = None) -> None:
         table.add_row(one.encoder, one.key[:12], f"{one.vectors:,}", f"{one.bytes / 1e6:,.1f}", f"{days:.1f}")
     console = options.console()
     console.print(table)
-    total = sum(one.bytes for one in found) + records
+    total = sum(one.bytes for one in found) + records + graphs
     console.print(
-        f"{total / 1e6:,.1f} MB in {opened.root}, {records / 1e6:,.1f} MB of it records",
+        f"{total / 1e6:,.1f} MB in {opened.root}, {records / 1e6:,.1f} MB of it records, {graphs / 1e6:,.1f} MB graphs",
         highlight=False,
         soft_wrap=True,
     )
@@ -47,7 +47,7 @@ def prune(
     store: options.Store = None,
     json: options.JsonFile = None,
 ) -> None:
-    """Delete vectors and records that were not used lately. Refused while a study runs."""
+    """Delete vectors, records and graphs that were not used lately. Refused while a study runs."""
     from sizewise.store.store import Store
 
     opened = Store(store)

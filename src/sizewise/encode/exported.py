@@ -19,10 +19,10 @@ from sizewise.encode.calibration import calibration_digest, calibration_texts
 from sizewise.encode.encoder import Encoder, Similarity, Trust
 from sizewise.encode.layout import Block, Ids, Vectors, one_row
 from sizewise.encode.numeric import instruction_set, threads, versions
-from sizewise.encode.prepared import prepared
 from sizewise.encode.source import TOKENIZER, Source, source
 from sizewise.encode.tokens import TextTokenizer, TokenCounter, Tokens
 from sizewise.encode.tuned import Tuning, machine, recall
+from sizewise.store.prepared import prepared
 from sizewise.store.store import Store, default_root
 
 GRAPHS = 2
@@ -176,7 +176,8 @@ class ExportedEncoder(Encoder):
         with self._loading:
             if self._run is None:
                 if self._folder is None:
-                    about = {**self.facts.identity, "precision": self.model.precision, "runtime": self.runtime}
+                    weights = "int8" if self.model.precision == "int8" else "float32"  # 16 bits are chosen as it loads
+                    about = {**self.facts.identity, "precision": weights, "runtime": self.runtime}
                     self._folder = prepared(
                         self._root, about | {"made": dict(self._making)}, lambda to: self.make(to, self._calibration)
                     )

@@ -15,7 +15,7 @@ from sizewise.core.text import encodable
 from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.folder import DEFAULT_MODEL, locate
 from sizewise.encode.tokens import TokenCounter
-from sizewise.encode.torch import BATCH, device
+from sizewise.encode.torch import BATCH, arithmetic, device, for_arithmetic, stored
 
 
 class ShapeEncoder(Encoder):
@@ -76,7 +76,7 @@ class ShapeEncoder(Encoder):
                 return_tensors="pt",
             ).to(network.device)
             ids, mask = tokens["input_ids"] % self.shape.vocab, tokens["attention_mask"]
-            with torch.inference_mode():
+            with torch.inference_mode(), arithmetic(self.model.precision):
                 states = network(input_ids=ids, attention_mask=mask).last_hidden_state
                 weights = mask.unsqueeze(-1).to(states.dtype)
                 pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
@@ -92,8 +92,8 @@ class ShapeEncoder(Encoder):
 
         torch.manual_seed(0)
         with torch.device(device()):
-            config, dtype = transformers_config(self.shape), getattr(torch, self.model.precision)
+            config, dtype = transformers_config(self.shape), getattr(torch, stored(self.model.precision))
             make: Any = AutoModel.from_config
             network = make(config, dtype=dtype, **model_arguments(self.shape))
         tokenizer = AutoTokenizer.from_pretrained(locate(DEFAULT_MODEL, Trust()).path, local_files_only=True)
-        return tokenizer, network.eval()
+        return tokenizer, for_arithmetic(network.eval(), self.model.precision)

@@ -10,8 +10,8 @@ import portalocker
 
 from sizewise.core.environment import processor
 from sizewise.encode.numeric import installed, instruction_set
-from sizewise.encode.prepared import FOLDER
 from sizewise.store.files import digest, make_private, write_json
+from sizewise.store.prepared import FOLDER
 
 FILE = "auto.json"
 VERSION = 1

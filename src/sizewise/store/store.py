@@ -1,8 +1,8 @@
 """The store: everything that was computed once, on disk, found again by content.
 
-A folder (mode 0700) with `vectors/<encoder key>/` and `records/`. Every file is written under a temporary name and
-renamed when whole, so that a kill at any moment leaves either all of it or nothing of it. Readers and writers hold a
-shared lock on the folder; pruning takes the exclusive one.
+A folder (mode 0700) with `vectors/<encoder key>/`, `records/` and `engines/` (graphs). Every file is written under a
+temporary name and renamed when whole, so that a kill at any moment leaves either all of it or nothing of it. Readers
+and writers hold a shared lock on the folder; pruning takes the exclusive one.
 """
 
 import os
@@ -23,6 +23,8 @@ import portalocker
 
 from sizewise.core.errors import InputError, RunError
 from sizewise.store.files import atomic, make_private
+from sizewise.store.prepared import ABOUT as MADE
+from sizewise.store.prepared import FOLDER as GRAPHS
 from sizewise.store.vectors import Space
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -127,9 +129,13 @@ class Store:
         """What the records take."""
         return folder_bytes(self.root / "records")
 
+    def graph_bytes(self) -> int:
+        """What the runtimes' graphs take."""
+        return folder_bytes(self.root / GRAPHS)
+
     def prune(self, unused_days: float = 0.0) -> int:
-        """Delete vectors and records not used for `unused_days` days, and what killed processes left half written;
-        returns the bytes freed.
+        """Delete vectors, records and graphs not used for `unused_days` days, and what killed processes left half
+        written; returns the bytes freed.
 
         Call it outside a `with` block: it takes the exclusive lock, and raises RunError while anybody uses the store.
         """
@@ -144,6 +150,11 @@ class Store:
                     path.rename(self.root / f"{TRASH}{path.name}")  # out of sight at once: a kill leaves no half space
                 else:
                     space.sweep()
+            for about in self.root.glob(f"{GRAPHS}/*/{MADE}"):
+                if about.stat().st_mtime <= oldest:
+                    about.parent.rename(self.root / f"{TRASH}{about.parent.name}")
+            for half in self.root.glob(f"{GRAPHS}/.*/"):  # of a killed process: nobody else is at work
+                half.rename(self.root / f"{TRASH}{half.name}")
             for path in self.root.glob(f"{TRASH}*"):
                 shutil.rmtree(path)
             for file in self.root.glob("records/*/*"):

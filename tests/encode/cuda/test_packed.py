@@ -189,6 +189,26 @@ def test_the_same_vectors_in_smaller_batches_when_memory_runs_out(on_processors,
     assert "out of memory" in said[0]
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="torch sees fewer than two GPUs")
+@pytest.mark.parametrize("precision", ["bfloat16", "float8"])
+def test_all_gpus_work_and_agree(precision, tiny_model, sentences, monkeypatch):
+    from sizewise.encode.cuda.replica import Replica
+
+    many, worked, start = [f"{at}: {text}" for at, text in enumerate(sentences * 20)], set(), Replica.start
+
+    def watched(self, out, tokens):
+        worked.add(str(self.device))
+        return start(self, out, tokens)
+
+    monkeypatch.setattr(Replica, "start", watched)
+    monkeypatch.setattr(packed, "WINDOW_TEXTS", 64)
+    found = resolve(Model(str(tiny_model), precision, runtime="packed")).encode(many, "text", "")
+    assert worked == {f"cuda:{at}" for at in range(torch.cuda.device_count())}
+    monkeypatch.setattr(packed, "devices", lambda _: ["cuda:1"])
+    alone = resolve(Model(str(tiny_model), precision, runtime="packed")).encode(many, "text", "")
+    assert cosines(found, alone).min() > 0.9999
+
+
 def test_what_cannot_be_packed_runs_padded_and_says_so(on_processors, tiny_model, sentences, monkeypatch):
     from sizewise.encode.cuda import replica
 

@@ -1,8 +1,10 @@
 """What is made once of a model, and kept: graphs for runtimes, found by what they were made from."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from sizewise.store.files import digest, make_private, write_json
 
 FOLDER = "engines"
 ABOUT = "made.json"
+"""Its time is when the folder was last used."""
 
 
 def prepared(root: Path, about: Mapping[str, Any], make: Callable[[Path], None]) -> Path:
@@ -22,6 +25,8 @@ def prepared(root: Path, about: Mapping[str, Any], make: Callable[[Path], None])
     base = root / FOLDER
     folder = base / digest(dict(about))[:32]
     if folder.is_dir():
+        with suppress(OSError):  # of a store that may only be read
+            os.utime(folder / ABOUT)
         return folder
     make_private(base)
     with portalocker.Lock(base / f"{folder.name}.lock", mode="a", flags=portalocker.LockFlags.EXCLUSIVE):
