@@ -3,6 +3,7 @@
     python benchmarks/encode.py setup  --work DIR        environments of the peers and the models they read, once
     python benchmarks/encode.py run    --work DIR        the race: ratios, shares of the arithmetic peak, memory, JSON
     python benchmarks/encode.py stream --work DIR        millions of texts: memory over time, and a kill in the middle
+    python benchmarks/encode.py profile --work DIR       where OpenVINO's time goes, by kinds of steps
 
 `run` keeps every contender in a process of its own (in its own environment) for the whole run, and lets each in turn do
 the same work, in a new order each round: throughput on three workloads, single texts one at a time. A ratio is that of
@@ -14,7 +15,7 @@ Quality is `sizewise eval`'s; `run` prints the command. Data: see data.py.
 import argparse
 from pathlib import Path
 
-from contenders import peers, race, stream
+from contenders import peers, profile, race, stream
 
 WORKLOADS = ("short", "mixed", "long")
 
@@ -22,8 +23,8 @@ WORKLOADS = ("short", "mixed", "long")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    setup, run, flow = (commands.add_parser(name) for name in ("setup", "run", "stream"))
-    for command in (setup, run, flow):
+    setup, run, flow, steps = (commands.add_parser(name) for name in ("setup", "run", "stream", "profile"))
+    for command in (setup, run, flow, steps):
         command.add_argument("--work", type=Path, required=True, help="folder for environments, models and results")
     setup.add_argument("--only", nargs="+", default=[], help=f"of {', '.join(peer.name for peer in peers.PEERS)}")
     run.add_argument("candidates", nargs="*", help="ours (default: the model in every precision and on every runtime)")
@@ -42,6 +43,9 @@ def main() -> None:
     flow.add_argument("--model-texts", type=int, default=100_000)
     flow.add_argument("--kill-texts", type=int, default=20_000)
     flow.add_argument("--json", type=Path, help="the result (default: DIR/stream.json)")
+    steps.add_argument("--model", default=peers.DEFAULT_MODEL, help="a name, a folder, or a shape")
+    steps.add_argument("--workloads", nargs="*", default=list(WORKLOADS), choices=WORKLOADS)
+    steps.add_argument("--json", type=Path, help="the result (default: DIR/profile.json)")
     for command in (run, flow):
         command.add_argument("--threads", type=int, default=2, help="processors and threads of every contender")
     given = parser.parse_args()
@@ -53,6 +57,8 @@ def main() -> None:
             race.run(place, given)
         case "stream":
             stream.run(place, given)
+        case "profile":
+            profile.run(place, given)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def test_a_shape_runs_with_the_dimensions_of_its_numbers(extra, precision):
     assert encoder.dimensions == 32
     assert np.linalg.norm(found, axis=1) == pytest.approx(1.0, abs=1e-2)
     assert not encoder.has_quality
-    weights = sum(weight.numel() for weight in encoder._parts[1].parameters())
+    weights = sum(weight.numel() for weight in encoder._parts[1].body.parameters())
     assert encoder.parameters == weights
     assert encoder.disk_bytes == weights * (4 if precision == "float32" else 2)
 

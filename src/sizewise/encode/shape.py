@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.candidate import Model, Role
-from sizewise.core.errors import InputError
-from sizewise.core.memory import available_memory, impractical
-from sizewise.core.shapes import model_arguments, parse_shape, transformers_config
+from sizewise.core.shapes import parse_shape
 from sizewise.core.text import encodable
 from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.folder import DEFAULT_MODEL, locate
+from sizewise.encode.source import ShapeSource
 from sizewise.encode.tokens import TokenCounter
 from sizewise.encode.torch import BATCH, arithmetic, device, for_arithmetic, stored
+
+if TYPE_CHECKING:
+    from sizewise.encode.network import Network
 
 
 class ShapeEncoder(Encoder):
@@ -63,7 +65,8 @@ class ShapeEncoder(Encoder):
         import torch
 
         tokenizer, network = self._parts
-        batch = BATCH[network.device.type]
+        to = device()
+        batch = BATCH[to]
         order = sorted(range(len(texts)), key=lambda at: -len(texts[at]))
         found = np.empty((len(texts), self.dimensions), dtype=np.float32)
         for start in range(0, len(order), batch):
@@ -74,26 +77,17 @@ class ShapeEncoder(Encoder):
                 truncation=True,
                 max_length=self.shape.max_tokens,
                 return_tensors="pt",
-            ).to(network.device)
+            ).to(to)
             ids, mask = tokens["input_ids"] % self.shape.vocab, tokens["attention_mask"]
             with torch.inference_mode(), arithmetic(self.model.precision):
-                states = network(input_ids=ids, attention_mask=mask).last_hidden_state
-                weights = mask.unsqueeze(-1).to(states.dtype)
-                pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
-                found[rows] = torch.nn.functional.normalize(pooled.float(), dim=1).cpu().numpy()
+                states = network.body(input_ids=ids, attention_mask=mask).last_hidden_state
+                found[rows] = network.vectors(states, mask).float().cpu().numpy()
         return found
 
     @cached_property
-    def _parts(self) -> tuple[Any, Any]:
-        if problem := impractical(self.shape, self.model.precision, available_memory()):
-            raise InputError(problem)
-        import torch
-        from transformers import AutoModel, AutoTokenizer
+    def _parts(self) -> "tuple[Any, Network]":
+        from transformers import AutoTokenizer
 
-        torch.manual_seed(0)
-        with torch.device(device()):
-            config, dtype = transformers_config(self.shape), getattr(torch, stored(self.model.precision))
-            make: Any = AutoModel.from_config
-            network = make(config, dtype=dtype, **model_arguments(self.shape))
-        tokenizer = AutoTokenizer.from_pretrained(locate(DEFAULT_MODEL, Trust()).path, local_files_only=True)
-        return tokenizer, for_arithmetic(network.eval(), self.model.precision)
+        network = ShapeSource(self.shape).network("sdpa", stored(self.model.precision), device())
+        for_arithmetic(network.body, self.model.precision)
+        return AutoTokenizer.from_pretrained(locate(DEFAULT_MODEL, Trust()).path, local_files_only=True), network
