@@ -49,7 +49,7 @@ def _shares(encoder: OpenVINOEncoder, texts: list[str]) -> dict[str, float]:
     encoder.load()
     tokens = encoder._tokenizer(texts)
     blocks = encoder.blocks(tokens.lengths, encoder.tuning.tokens)
-    settings = {"INFERENCE_PRECISION_HINT": encoder._hint, "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+    settings = {"INFERENCE_PRECISION_HINT": encoder._run._hint, "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
     settings |= {"PERF_COUNT": True, "CPU_DENORMALS_OPTIMIZATION": True}
     assert encoder._folder is not None
     request = openvino.Core().compile_model(encoder._folder / GRAPH, "CPU", settings).create_infer_request()

@@ -17,6 +17,7 @@ import orjson
 from sizewise.core.errors import RunError
 from sizewise.encode.exported import ExportedEncoder, Run
 from sizewise.encode.layout import WIDTHS, Block, Ids, Vectors, own_rows, shared_rows
+from sizewise.encode.numeric import has_bfloat16
 
 GRAPH = "openvino/openvino_model.xml"
 WEIGHTS = "openvino/openvino_model.bin"
@@ -33,7 +34,8 @@ class OpenVINOEncoder(ExportedEncoder):
     precisions = ("float32", "bfloat16", "int8")
     packages = ("openvino",)
     makers = ("torch", "transformers", "openvino", "nncf")
-    narrowest = 16
+    narrowest = 24
+    """Rows of texts alone are 24, 48, 96 and so on wide, never 32: see `_hint`."""
 
     def make(self, folder: Path, texts: Sequence[str]) -> None:
         from sizewise.encode import openvino_graph
@@ -49,7 +51,9 @@ class OpenVINOEncoder(ExportedEncoder):
         (folder / ABOUT).write_bytes(orjson.dumps({"rows": shares_rows}))
 
     def open(self, folder: Path, threads: int) -> Run:
-        return _Compiled(folder, self._hint, threads, alone=(self.parameters or 0) >= LARGE)
+        shares_rows = bool(orjson.loads((folder / ABOUT).read_bytes())["rows"])
+        hint = _hint(self.model.precision, shares_rows=shares_rows)
+        return _Compiled(folder, hint, threads, shares_rows=shares_rows, alone=(self.parameters or 0) >= LARGE)
 
     def blocks(self, lengths: npt.NDArray[np.int64], tokens: int) -> list[Block]:
         assert isinstance(self._run, _Compiled)
@@ -60,18 +64,23 @@ class OpenVINOEncoder(ExportedEncoder):
     def graph_files(self, folder: Path) -> list[str]:
         return [GRAPH, WEIGHTS, ABOUT]
 
-    @property
-    def _hint(self) -> str:
-        """What is not int8 runs in this. Beside int8 it is never bfloat16: with that, openvino 2026.4 on AMX gave wrong
-        vectors for rows 32 wide."""
-        return "bf16" if self.model.precision == "bfloat16" else "f32"
+
+def _hint(precision: str, *, shares_rows: bool) -> str:
+    """What runs in this, if not in int8.
+
+    Beside int8, bfloat16 (on AMX, openvino 2026.4) gives wrong vectors for rows 32 wide where heads are 32 wide too;
+    rows that several texts share are never so wide.
+    """
+    if precision == "int8":
+        return "bf16" if shares_rows and has_bfloat16() else "f32"
+    return "bf16" if precision == "bfloat16" else "f32"
 
 
 class _Compiled:
     """A compiled graph and its requests; for any number of threads."""
 
-    def __init__(self, folder: Path, hint: str, threads: int, *, alone: bool) -> None:
-        self.shares_rows = bool(orjson.loads((folder / ABOUT).read_bytes())["rows"])
+    def __init__(self, folder: Path, hint: str, threads: int, *, shares_rows: bool, alone: bool) -> None:
+        self.shares_rows = shares_rows
         self._folder, self._hint, self._threads, self._alone = folder, hint, threads, alone
         self._compiling = Lock()
         self._requests: dict[int, SimpleQueue[Any]] = {}
