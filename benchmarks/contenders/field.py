@@ -9,6 +9,7 @@ from typing import Any
 from contenders.peers import DEFAULT_MODEL, STATIC_DIMENSIONS, Place, reference_folder
 from sizewise.core.candidate import Embed
 from sizewise.core.grammar import SHORT, parse
+from sizewise.encode.numeric import has_bfloat16
 
 DEFAULT = "sentence-transformers"
 BEST = "sentence-transformers, best setting"
@@ -65,7 +66,9 @@ def _peers(place: Place) -> Iterator[Contender]:
             "precision": "fp32",
             "backend": backend,
         }
-        yield _peer(place, f"{DEFAULT}, {backend}", f"st-{backend}", f"model {backend}", start)
+        # OpenVINO, if it is told nothing else, takes bfloat16 where the processor has it
+        precision = "bf16" if backend == "openvino" and has_bfloat16() else "fp32"
+        yield _peer(place, f"{DEFAULT}, {backend}", f"st-{backend}", f"model {backend}", start, precision)
     torch = {"kind": "infinity", "engine": "torch", "folder": str(place.model(DEFAULT_MODEL))}
     yield _peer(place, "infinity, torch", "infinity", "model reference", torch)
     onnx = {"kind": "infinity", "engine": "optimum", "folder": str(place.model("exported-flat"))}
