@@ -14,7 +14,7 @@ from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.folder import DEFAULT_MODEL, locate
 from sizewise.encode.source import ShapeSource
 from sizewise.encode.tokens import TokenCounter
-from sizewise.encode.torch import BATCH, arithmetic, device, for_arithmetic, stored
+from sizewise.encode.torch import BATCH, device
 
 if TYPE_CHECKING:
     from sizewise.encode.network import Network
@@ -79,7 +79,7 @@ class ShapeEncoder(Encoder):
                 return_tensors="pt",
             ).to(to)
             ids, mask = tokens["input_ids"] % self.shape.vocab, tokens["attention_mask"]
-            with torch.inference_mode(), arithmetic(self.model.precision):
+            with torch.inference_mode():
                 states = network.body(input_ids=ids, attention_mask=mask).last_hidden_state
                 found[rows] = network.vectors(states, mask).float().cpu().numpy()
         return found
@@ -88,6 +88,5 @@ class ShapeEncoder(Encoder):
     def _parts(self) -> "tuple[Any, Network]":
         from transformers import AutoTokenizer
 
-        network = ShapeSource(self.shape).network("sdpa", stored(self.model.precision), device())
-        for_arithmetic(network.body, self.model.precision)
+        network = ShapeSource(self.shape).network("sdpa", self.model.precision, device())
         return AutoTokenizer.from_pretrained(locate(DEFAULT_MODEL, Trust()).path, local_files_only=True), network

@@ -1,12 +1,11 @@
 """Any sentence-transformers model on torch: the reference that every other runtime is checked against."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +22,6 @@ from sizewise.encode.tokens import TokenCounter
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-    from torch import nn
-
-Module = TypeVar("Module", bound="nn.Module")
 
 BATCH = {"cpu": 32, "cuda": 256, "mps": 64}
 
@@ -50,34 +46,6 @@ def free_device() -> None:
         torch.cuda.empty_cache()
 
 
-def is_mixed(precision: str) -> bool:
-    """Whether linear layers alone are in `precision`, and all else is float32: in bfloat16, where sums between layers
-    would have 8 bits, and a text's vector would depend on the texts beside it."""
-    return precision == "bfloat16"
-
-
-def stored(precision: str) -> str:
-    """What a network is loaded in, before `for_arithmetic`."""
-    return "float32" if is_mixed(precision) else precision
-
-
-def for_arithmetic(network: Module, precision: str) -> Module:
-    """The network, its linear layers in `precision`; to be run within `arithmetic`."""
-    import torch
-
-    for module in network.modules() if is_mixed(precision) else ():
-        if isinstance(module, torch.nn.Linear):
-            module.to(getattr(torch, precision))
-    return network
-
-
-def arithmetic(precision: str) -> AbstractContextManager[Any]:
-    """Within it, networks run in `precision`."""
-    import torch
-
-    return torch.autocast(device(), getattr(torch, precision)) if is_mixed(precision) else nullcontext()
-
-
 class TorchEncoder(Encoder):
     """A model by name or folder; pooling, projection and normalisation as the model has them."""
 
@@ -98,7 +66,7 @@ class TorchEncoder(Encoder):
             "precision": self.model.precision,
             "runtime": "torch",
             "versions": versions("torch", "transformers", "sentence-transformers", "tokenizers"),
-            "numeric": [device(), instruction_set(), *(["autocast"] if is_mixed(self.model.precision) else [])],
+            "numeric": [device(), instruction_set()],
         }
 
     @property
@@ -147,16 +115,15 @@ class TorchEncoder(Encoder):
         """None when memory ran out with a batch that can be smaller. What the error holds is free on return."""
         route: dict[str, Any] = {} if role == "text" else {"task": role}
         try:
-            with arithmetic(self.model.precision):
-                vectors = self._model.encode(
-                    texts,
-                    prompt=prompt,
-                    batch_size=self._batch,
-                    show_progress_bar=False,
-                    convert_to_numpy=False,
-                    convert_to_tensor=True,
-                    **route,
-                )
+            vectors = self._model.encode(
+                texts,
+                prompt=prompt,
+                batch_size=self._batch,
+                show_progress_bar=False,
+                convert_to_numpy=False,
+                convert_to_tensor=True,
+                **route,
+            )
             return vectors.float().cpu().numpy().astype(np.float32, copy=False)  # type: ignore[no-any-return]
         except Exception as error:
             if self._batch == 1 or not out_of_memory(error):
@@ -193,7 +160,6 @@ class TorchEncoder(Encoder):
     @cached_property
     def _model(self) -> "SentenceTransformer":
         with self._loading:  # transformers changes torch while it loads: two threads at once would break each other
-            return self.__dict__.get("_model") or for_arithmetic(
-                load(self.folder, self.model.name, self.trust, stored(self.model.precision), device()),
-                self.model.precision,
+            return self.__dict__.get("_model") or load(
+                self.folder, self.model.name, self.trust, self.model.precision, device()
             )
