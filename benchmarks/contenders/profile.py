@@ -22,9 +22,8 @@ TEXTS = 256
 REPEATS = 5
 KINDS = (
     ("products with weights", ("FullyConnected",)),
-    ("attention", ("ScaledAttn", "MHA", "MatMul", "Softmax")),
+    ("attention, and what is joined into one step", ("Subgraph", "ScaledAttn", "MHA", "MatMul", "Softmax")),
     ("normalisation", ("MVN", "RMSNorm", "LayerNorm")),
-    ("joined elementwise steps", ("Subgraph", "Eltwise")),
     ("moving data", ("Transpose", "Reorder", "Reshape", "Concatenation", "Gather", "Convert", "StridedSlice", "Split")),
 )
 

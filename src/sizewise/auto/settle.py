@@ -6,11 +6,12 @@ from pathlib import Path
 from sizewise.auto.choice import Choice
 from sizewise.auto.measure import chosen
 from sizewise.core.candidate import Embed
+from sizewise.core.environment import processors
 from sizewise.core.errors import InputError
 from sizewise.core.grammar import with_engine, without_auto
 from sizewise.core.progress import Progress, Silent
 from sizewise.cost.device import device_names
-from sizewise.cost.measure import Plan, default_threads
+from sizewise.cost.measure import Plan
 from sizewise.cost.sample import packaged, sample
 from sizewise.data.load import load_task
 from sizewise.data.task import Task
@@ -40,7 +41,7 @@ def settled(
         if written is None:
             found.append(text)
             continue
-        choice = _choice(bench, written, tasks, threads or default_threads(), dry=dry)
+        choice = _choice(bench, written, tasks, threads or processors(), dry=dry)
         found += [str(written)] if choice is None else [str(with_engine(written, one)) for one in choice.engines]
     return found
 

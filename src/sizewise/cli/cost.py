@@ -36,8 +36,9 @@ def command(
     """
     from sizewise.auto.settle import settled_in
     from sizewise.core.candidate import Lexical
+    from sizewise.core.environment import processors
     from sizewise.core.grammar import parse
-    from sizewise.cost.measure import Plan, default_threads, measure, predicted
+    from sizewise.cost.measure import Plan, measure, predicted
     from sizewise.cost.remote import to_time
     from sizewise.cost.sample import packaged, sample
     from sizewise.data.load import load_task
@@ -50,7 +51,7 @@ def command(
     candidate = settled_in(candidate, task, store=store, trust=trust, progress=progress, threads=threads)
     subjects: list[Candidate] = list(dict.fromkeys(_subject(parse(text)) for text in candidate))
     hopeless = {subject: found for subject in subjects if (found := predicted(subject))}
-    count = threads or default_threads()
+    count = threads or processors()
     figures: dict[Candidate, Figures] = dict(hopeless)
     about = "arithmetic"
     if rest := [subject for subject in subjects if subject not in hopeless]:

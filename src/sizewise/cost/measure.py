@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 
 from sizewise.core.candidate import Candidate, Embed, Model
-from sizewise.core.environment import THREAD_VARIABLES, processors
+from sizewise.core.environment import THREAD_VARIABLES
 from sizewise.core.errors import RunError
 from sizewise.core.memory import available_memory, impractical
 from sizewise.core.progress import Progress, Silent
@@ -70,11 +70,6 @@ class Plan:
     rounds: int = ROUNDS
     calibration: Sequence[str] = ()
     """What encoders are calibrated on: see `Bench.calibration`."""
-
-
-def default_threads() -> int:
-    """The processors that this process may use."""
-    return processors()
 
 
 def measure(subjects: Sequence[Candidate], plan: Plan, progress: Progress | None = None) -> Measured:

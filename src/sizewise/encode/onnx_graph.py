@@ -64,8 +64,8 @@ def _fused(network: Network, path: Path) -> onnx.ModelProto:
 
 
 def _without_types(graph: onnx.GraphProto) -> None:
-    """A network that was traced without token types has those of 0 everywhere, made anew for each text: a twentieth of
-    the time of a short one. They are added to the positions once."""
+    """A network that was traced without token types has those of 0 everywhere, made anew for each text in a dozen
+    steps. They are added to the positions once."""
     weights = {weight.name: weight for weight in graph.initializer}
     for node in graph.node:
         if node.op_type == "EmbedLayerNormalization" and node.input[1] and node.input[4] in weights:

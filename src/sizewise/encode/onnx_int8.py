@@ -22,8 +22,8 @@ from sizewise.encode.tokens import Tokens
 SMOOTHING = 0.5
 """How much of an activation's range moves into the weights (alpha in SmoothQuant)."""
 LARGER = 2.0
-"""How many times its tokens' mean the largest of a text is where each has a scale of its own: they cost a sixth more
-time, and where all are alike they gain nothing."""
+"""How many times its tokens' mean the largest of a text is where each has a scale of its own: they cost time, and
+where all are alike they gain nothing."""
 LEAST, ZERO, TOP = -0.17, 24, 255
 """The least value of a GELU, the code of 0 and the largest code: with them -0.17 has a code if the largest value of a
 token is taken as at least LEAST / ZERO * (ZERO - TOP) = 1.64."""

@@ -15,9 +15,9 @@ from sizewise.bundle.write import check_candidate, write
 from sizewise.certify.measure import certify, check_neighbours, has_certificate
 from sizewise.certify.texts import parts
 from sizewise.core.candidate import ROLES, Candidate, Embed, Role
+from sizewise.core.environment import processors
 from sizewise.core.errors import InputError, RunError
 from sizewise.core.progress import Progress, Silent
-from sizewise.cost.measure import default_threads
 from sizewise.data.task import Task
 from sizewise.decide.recommendation import Recommendation
 from sizewise.encode.encoder import Trust
@@ -91,7 +91,7 @@ def build(
         about = {"fitted_on": fitted_on, "measured": rows, **_of_run(found), **engine}
         with placed(out, force=force) as folder:
             bench.progress.say(f"{found.candidate}: writing the bundle")
-            write(folder, found.candidate, pipeline, about, threads or default_threads())
+            write(folder, found.candidate, pipeline, about, threads or processors())
             if isinstance(pipeline, EmbedPipeline):
                 pipeline.encoder.unload()
             bench.progress.say("checking it in a fresh process")

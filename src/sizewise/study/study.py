@@ -12,10 +12,10 @@ from sizewise.auto.settle import settled
 from sizewise.certify.measure import has_certificate, neighbours
 from sizewise.certify.texts import parts
 from sizewise.core.candidate import Candidate, Embed, is_shape
-from sizewise.core.environment import environment
+from sizewise.core.environment import environment, processors
 from sizewise.core.errors import InputError
 from sizewise.core.progress import Progress, Silent
-from sizewise.cost.measure import Plan, default_threads
+from sizewise.cost.measure import Plan
 from sizewise.cost.price import Prices
 from sizewise.cost.sample import sample
 from sizewise.data.load import load_task
@@ -234,7 +234,7 @@ class Work:
             return bench.encoder(candidate.model).dimensions
 
         written = [study.candidates] if isinstance(study.candidates, str) else study.candidates
-        threads = study.threads or default_threads()
+        threads = study.threads or processors()
         texts = settled(bench, [str(one) for one in written], tasks, threads, dry=dry)
         work = cls(bench, tasks, expand(texts, study.space, dimensions_of), threads)
         work.check()
