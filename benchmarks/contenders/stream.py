@@ -98,8 +98,8 @@ def _watched(candidate: str, count: int, threads: int) -> dict[str, Any]:
 
 
 def _flatness(samples: list[dict[str, float]], count: int) -> dict[str, float]:
-    """Of the resident memory once settled: least, most, and the slope of a straight line by texts."""
-    settled = [one for one in samples if one["texts"] >= SETTLED * count] or samples[-1:]
+    """Of the resident memory once settled, before its end: least, most, and slope of a straight line by texts."""
+    settled = [one for one in samples if SETTLED * count <= one["texts"] < count] or samples[-1:]
     texts, memory = (np.array([one[name] for one in settled]) for name in ("texts", "mb"))
     slope = np.polyfit(texts, memory, 1)[0] if len(np.unique(texts)) > 1 else float("nan")
     return {
