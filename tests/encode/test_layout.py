@@ -40,8 +40,22 @@ def test_shared_rows_waste_little():
     assert {block.width for block in blocks} <= {NARROWEST, 2 * NARROWEST, 4 * NARROWEST}
 
 
+def test_there_are_few_shapes_however_many_texts_there_are():
+    chance = np.random.default_rng(0)
+    blocks = [
+        block
+        for count in range(1, 200)
+        for block in shared_rows(np.minimum(chance.geometric(1 / 53, count), 256), 512, 256)
+    ]
+    assert {(int(block.row.max()) + 1, block.width) for block in blocks} == {
+        *((rows, 64) for rows in (1, 2, 4, 8)),
+        *((rows, 128) for rows in (1, 2, 4)),
+        *((rows, 256) for rows in (1, 2)),
+    }
+
+
 def test_vectors_come_from_the_row_and_number_of_their_text():
-    lengths = np.array([40, 10, 30, 20, 64])
+    lengths = np.array([40, 10, 30, 20])
     (block,) = shared_rows(lengths, 512, 64)
     most = block.number.max()
     rows = block.row.max() + 1

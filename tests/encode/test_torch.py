@@ -140,6 +140,25 @@ def test_bfloat16_is_close_and_another_encoder(tiny_model, sentences):
     assert short.key("") != exact.key("")
 
 
+@pytest.mark.parametrize(("longest", "padded"), [(32, True), (24, False)])
+def test_bfloat16_is_padded_to_whole_steps(tiny_model, tmp_path, monkeypatch, longest, padded):
+    """Where the longest text is a whole number of steps; by sentence-transformers too, from what is exported."""
+    monkeypatch.setattr("sizewise.encode.torch.device", lambda: "cpu")
+    folder, exported = shutil.copytree(tiny_model, tmp_path / "model"), tmp_path / "exported"
+    config = json.loads((folder / "sentence_bert_config.json").read_text())
+    (folder / "sentence_bert_config.json").write_text(json.dumps(config | {"max_seq_length": longest}))
+    exact, short = encoder_of(folder), encoder_of(folder, precision="bfloat16")
+    exported.mkdir()
+    short.export(exported, dict.fromkeys(("query", "document", "text"), ""))
+    few, *widths = (
+        model.preprocess(["the river is cold"])["input_ids"].shape[1]
+        for model in (exact._model, short._model, reference(exported))
+    )
+    assert few < 16
+    assert widths == [16 if padded else few] * 2
+    assert ("padded_to" in short.identity) == padded
+
+
 @pytest.mark.parametrize(
     ("model", "similarity"), [("tiny_model", "cosine"), ("dot_model", "dot"), ("transformer_folder", "cosine")]
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 SETTINGS = "config_sentence_transformers.json"
+TRANSFORMER = "sentence_bert_config.json"
 DEFAULT_PROMPT = "text"
 """The name that the prompt of symmetric texts is stored under."""
 
@@ -58,6 +59,19 @@ def set_precision(folder: Path, precision: str) -> None:
         if isinstance(config, dict) and "model_type" in config:
             names = [name for name in ("dtype", "torch_dtype") if name in config] or ["dtype"]
             path.write_bytes(to_json(config | dict.fromkeys(names, precision)))
+
+
+def set_padding(folder: Path, multiple: int) -> None:
+    """Lengths are padded to multiples of so many tokens by whoever loads the folder."""
+    path = folder / TRANSFORMER
+    config: dict[str, Any] = orjson.loads(path.read_bytes()) if path.is_file() else {}
+    settings = padded(config.get("processing_kwargs") or {}, multiple)
+    path.write_bytes(to_json(config | {"processing_kwargs": settings}))
+
+
+def padded(settings: Mapping[str, Any], multiple: int) -> dict[str, Any]:
+    """`settings` (`processing_kwargs` of sentence-transformers' `Transformer`) with lengths padded so."""
+    return {**settings, "text": {**settings.get("text", {}), "pad_to_multiple_of": multiple}}
 
 
 def set_prompts(folder: Path, prompts: Mapping[Role, str]) -> None:

@@ -79,8 +79,10 @@ def shared_rows(lengths: npt.ArrayLike, budget: int, longest: int) -> list[Block
     found = []
     for width in sorted(set(width_of), reverse=True):
         same = [row for row, own in enumerate(width_of) if own == width]
-        each = max(1, budget // width)
-        found += [_block([rows[row] for row in same[at : at + each]], width) for at in range(0, len(same), each)]
+        while same:
+            now = _rows_at_once(len(same), max(1, budget // width))
+            found.append(_block([rows[row] for row in same[:now]], width))
+            del same[:now]
     return found
 
 
@@ -109,6 +111,11 @@ def _block(rows: list[list[tuple[int, int, int]]], width: int) -> Block:
     row = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
     texts, start, number = np.array([text for own in rows for text in own], dtype=np.int64).T
     return Block(texts, row, start, number, width)
+
+
+def _rows_at_once(left: int, most: int) -> int:
+    """As many as may be; what is left by powers of two, since every number of rows is a shape that is kept ready."""
+    return most if left >= most else 1 << (left.bit_length() - 1)
 
 
 def _widths(longest: int) -> list[int]:

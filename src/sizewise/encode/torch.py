@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BATCH = {"cpu": 32, "cuda": 256, "mps": 64}
+KEYS = 16
+"""Fused attention on processors takes keys so many at a time. In bfloat16 it rounds what is left over otherwise, so
+that a text alone would have another vector than beside longer ones; padded to whole steps it has the same."""
 
 
 def device() -> str:
@@ -65,6 +68,7 @@ class TorchEncoder(Encoder):
             "weights": self.folder.sha256,
             "precision": self.model.precision,
             "runtime": "torch",
+            **({"padded_to": self._padded_to} if self._padded_to else {}),
             "versions": versions("torch", "transformers", "sentence-transformers", "tokenizers"),
             "numeric": [device(), instruction_set()],
         }
@@ -144,6 +148,8 @@ class TorchEncoder(Encoder):
         else:
             export.copy(self.folder, folder)
         export.set_precision(folder, self.model.precision)
+        if self._padded_to:
+            export.set_padding(folder, self._padded_to)
         export.set_prompts(folder, prompts)
         return {"modules": len(ModelFolder(self.folder.name, folder).modules)}
 
@@ -158,8 +164,23 @@ class TorchEncoder(Encoder):
         return TokenCounter.open(self.folder.path)
 
     @cached_property
+    def _padded_to(self) -> int | None:
+        """What lengths are padded to multiples of; None: nothing, as sentence-transformers does. Not where the longest
+        text would be padded too: there may be no positions for it."""
+        whole = self.folder.max_tokens is not None and self.folder.max_tokens % KEYS == 0
+        return KEYS if whole and self.model.precision == "bfloat16" and device() == "cpu" else None
+
+    @cached_property
     def _model(self) -> "SentenceTransformer":
         with self._loading:  # transformers changes torch while it loads: two threads at once would break each other
-            return self.__dict__.get("_model") or load(
-                self.folder, self.model.name, self.trust, self.model.precision, device()
-            )
+            return self.__dict__.get("_model") or self._loaded()
+
+    def _loaded(self) -> "SentenceTransformer":
+        from sentence_transformers.sentence_transformer.modules import Transformer
+
+        model = load(self.folder, self.model.name, self.trust, self.model.precision, device())
+        for module in model.modules():
+            if self._padded_to and isinstance(module, Transformer):
+                settings: Any = export.padded(module.processing_kwargs, self._padded_to)
+                module.processing_kwargs = settings
+        return model
