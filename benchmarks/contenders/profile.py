@@ -20,8 +20,9 @@ from sizewise.encode.resolve import resolve
 ENGINES = ("bf16/openvino", "int8/openvino")
 TEXTS = 256
 REPEATS = 5
+PRODUCTS = "products with weights"
 KINDS = (
-    ("products with weights", ("FullyConnected",)),
+    (PRODUCTS, ("FullyConnected",)),
     ("attention, and what is joined into one step", ("Subgraph", "ScaledAttn", "MHA", "MatMul", "Softmax")),
     ("normalisation", ("MVN", "RMSNorm", "LayerNorm")),
     ("moving data", ("Transpose", "Reorder", "Reshape", "Concatenation", "Gather", "Convert", "StridedSlice", "Split")),
@@ -51,19 +52,28 @@ def _shares(encoder: OpenVINOEncoder, texts: list[str]) -> dict[str, float]:
     settings = {"INFERENCE_PRECISION_HINT": encoder._run._hint, "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
     settings |= {"PERF_COUNT": True, "CPU_DENORMALS_OPTIMIZATION": True}
     assert encoder._folder is not None
-    request = openvino.Core().compile_model(encoder._folder / GRAPH, "CPU", settings).create_infer_request()
+    compiled = openvino.Core().compile_model(encoder._folder / GRAPH, "CPU", settings)
+    request = compiled.create_infer_request()
+    joined = {node.get_friendly_name(): _joined(node) for node in compiled.get_runtime_model().get_ops()}
     spent: Counter[str] = Counter()
     for repeat in range(REPEATS + 1):
         for block in blocks:
             request.infer(list(block.fill(tokens.take(block.texts))))
             for step in request.profiling_info if repeat else ():
-                spent[_kind(step.node_type)] += step.real_time.total_seconds()
+                spent[_kind(step.node_type, joined.get(step.node_name, ""))] += step.real_time.total_seconds()
     total = sum(spent.values())
     return {kind: round(seconds / total, 4) for kind, seconds in spent.most_common()}
 
 
-def _kind(node: str) -> str:
-    return next((kind for kind, parts in KINDS if any(part in node for part in parts)), "other")
+def _joined(node: openvino.Node) -> str:
+    """The names of the steps that were joined into this one."""
+    about = node.get_rt_info()
+    return str(about["originalLayersNames"].astype(str)) if "originalLayersNames" in about else ""
+
+
+def _kind(node: str, joined: str) -> str:
+    found = next((kind for kind, parts in KINDS if any(part in node for part in parts)), "other")
+    return f"{found}, GELU within" if found == PRODUCTS and "gelu" in joined.lower() else found
 
 
 def _show(result: dict[str, Any]) -> None:
