@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 STEPS = ["+truncate=128", "+whiten=384", "+pca=200+truncate=64"]
 
 
-@pytest.mark.parametrize(("precision", "most", "batched"), [("fp32", 1e-7, 1e-9), ("bf16", 2e-5, 1.5e-4)])
+@pytest.mark.parametrize(("precision", "most", "batched"), [("fp32", 1e-7, 1e-9), ("bf16", 2e-5, 4e-5)])
 def test_what_sentence_transformers_gives(precision, most, batched, tmp_path):
     """Fitted on vectors of chance with the model's mean and spread, so that no data are needed."""
     encoder = resolve(parse(f"all-MiniLM-L6-v2@{precision}").model)
