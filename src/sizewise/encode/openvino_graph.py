@@ -39,7 +39,7 @@ def quantized(graph: openvino.Model, calibration: Tokens) -> openvino.Model:
     """Products with weights in int8, their ranges from `calibration`, outliers smoothed into the weights.
 
     Products of activations stay as they are, but for attention's queries and keys where it is one step of the graph:
-    NNCF rounds those, which costs nothing measurable and is a little faster on long rows.
+    NNCF rounds those.
     """
     nncf.set_log_level(logging.ERROR)
     of_activations = [
