@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class ShapeEncoder(Encoder):
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)
         self.shape = parse_shape(self.argument)
+        self._loading = Lock()
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -86,6 +88,10 @@ class ShapeEncoder(Encoder):
 
     @cached_property
     def _parts(self) -> "tuple[Any, Network]":
+        with self._loading:  # torch has one random number generator: two threads drawing weights would share it
+            return self.__dict__.get("_parts") or self._drawn()
+
+    def _drawn(self) -> "tuple[Any, Network]":
         from transformers import AutoTokenizer
 
         network = ShapeSource(self.shape).network("sdpa", self.model.precision, device())
