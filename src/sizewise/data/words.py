@@ -3,7 +3,9 @@
 import re
 import sys
 import unicodedata
+from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 
 _ENDS = ".!?…‼⁇⁈⁉؟۔।॥።༎။៕։。！？｡．"
 """Sentence ends: Latin, Arabic, Urdu, Indic, Ethiopic, Tibetan, Burmese, Khmer, Armenian, Chinese and Japanese."""
@@ -36,11 +38,25 @@ def first_sentence(text: str) -> tuple[str, str]:
     A sentence ends at an end mark of its script before white space that no lower-case letter follows (in Chinese or
     Hindi, at the mark), or at an empty line; not after an initial or an abbreviation such as "e.g.".
     """
+    end = next(_ends(text), None)
+    return (_one_line(text), "") if end is None else (_one_line(text[:end]), _one_line(text[end:]))
+
+
+def sentences(text: str) -> list[str]:
+    """All sentences of `text`, each on one line; what is blank is left out."""
+    bounds = [0, *_ends(text), len(text)]
+    found = (_one_line(text[start:end]) for start, end in pairwise(bounds))
+    return [sentence for sentence in found if sentence]
+
+
+def _ends(text: str) -> Iterator[int]:
+    """Where sentences end that others may follow."""
+    start = 0
     for end in _SENTENCE.finditer(text):
-        sentence = text[: end.end()].strip()
+        sentence = text[start : end.end()].strip()
         if sentence and not _NOT_AN_END.search(sentence):
-            return _one_line(sentence), _one_line(text[end.end() :])
-    return _one_line(text), ""
+            start = end.end()
+            yield start
 
 
 def _one_line(text: str) -> str:
