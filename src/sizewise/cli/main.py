@@ -16,6 +16,7 @@ from sizewise.cli import (
     compare,
     cost,
     demo,
+    distill,
     evaluate,
     export,
     failure,
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (demo, study, evaluate, cost, certify, recommend, report, presets, compare, export, task, build, verify):
+for module in (demo, study, evaluate, cost, certify, recommend, report, presets, compare, export, task, distill, build, verify):
     app.command(module.NAME)(module.command)
 app.add_typer(store.app, name="store")
 

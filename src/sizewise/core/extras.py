@@ -5,6 +5,9 @@ from importlib.util import find_spec
 from sizewise.core.errors import MissingExtra
 
 PACKAGES = {
+    "accelerate": ("accelerate", "train"),
+    "datasets": ("datasets", "train"),
+    "peft": ("peft", "train"),
     "onnxruntime": ("onnxruntime", "runtime"),
     "openvino": ("openvino", "runtime"),
     "bm25s": ("bm25s", "study"),

@@ -31,6 +31,11 @@ def load_task(path: str | Path, *, protocol: str | None = None, name: str | None
     return task
 
 
+def is_task(folder: Path) -> bool:
+    """Whether `folder` says that it is a task, or has the files of one."""
+    return (folder / FILE).is_file() or any(TASKS.get(kind).recognises(folder) for kind in TASKS.names())
+
+
 def task_name(folder: Path) -> str:
     """The last two parts of the path (`stsb/en`), or the last alone where its parent says nothing (`data/pubmedqa`)."""
     parts = folder.parts if folder.name not in _GENERIC - {"data", "datasets", "tasks"} else folder.resolve().parts

@@ -10,21 +10,26 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.text import encodable
+from sizewise.data.words import words
 
 Digests = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A set of texts, by 64-bit hashes: of a million texts, one in 18 million others is taken for one of them."""
+    """A set of texts, by 64-bit hashes: with a million texts in it, about one other text in 18 trillion seems to be in it."""
 
     digests: Digests
     """Sorted, each once."""
+    near: Digests
+    """The same of what is left of texts without punctuation, numbers and the order of words."""
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
         """The set of `texts`."""
-        return cls(np.unique(digests(texts)))
+        found = [(_digest(normalised(text)), _digest(bare(text))) for text in texts]
+        exact, near = np.array(found, dtype=np.uint64).reshape(-1, 2).T
+        return cls(np.unique(exact), np.unique(near))
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -34,12 +39,14 @@ class Seen:
 
     def holds(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Which of `texts` are in the set, but for case, white space and the form of letters; bool [n]."""
-        return np.isin(digests(texts), self.digests)
+        return np.isin(np.fromiter((_digest(normalised(text)) for text in texts), dtype=np.uint64), self.digests)
 
-
-def digests(texts: Iterable[str]) -> Digests:
-    """uint64 [n]: of each text, normalised."""
-    return np.fromiter((_digest(text) for text in texts), dtype=np.uint64)
+    def nearly_holds(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which of `texts` are in the set but for punctuation, numbers and the order of words; bool [n]. A text
+        without any other words is not."""
+        bares = [bare(text) for text in texts]
+        hashed = np.fromiter((_digest(one) for one in bares), dtype=np.uint64)
+        return np.isin(hashed, self.near) & np.array([bool(one) for one in bares], dtype=bool)
 
 
 def normalised(text: str) -> str:
@@ -48,5 +55,10 @@ def normalised(text: str) -> str:
     return " ".join(folded.casefold().split())
 
 
+def bare(text: str) -> str:
+    """The words of `text`, without numbers, each once, in alphabetical order: what near-duplicates share."""
+    return " ".join(sorted({word for word in words(unicodedata.normalize("NFKC", text)) if not word.isdecimal()}))
+
+
 def _digest(text: str) -> int:
-    return int.from_bytes(blake2b(encodable(normalised(text)).encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(encodable(text).encode(), digest_size=8).digest(), "little")

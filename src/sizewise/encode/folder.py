@@ -34,6 +34,8 @@ BUNDLE_FILES = (
     "certificate.json",
 )
 """What a bundle holds beside its model: no encoder reads it."""
+TRAINING_FILE, SEEN_FILE = "training.json", "seen.safetensors"
+"""What a model that was made here says of how, and on which texts: no encoder reads it."""
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _STORED_NAMES: Mapping[Role, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
@@ -195,7 +197,7 @@ class ModelFolder:
             {str(module.get("path", "")).split("/")[0] for module in modules}
             for modules in (self.modules, self._every_module)
         )
-        foreign = {*_EXPORTS, *BUNDLE_FILES, *every} - loaded
+        foreign = {*_EXPORTS, *BUNDLE_FILES, TRAINING_FILE, SEEN_FILE, *every} - loaded
         found = [file.relative_to(self.path) for file in self.path.rglob("*") if file.is_file()]
         return sorted(file for file in found if file.parts[0] not in foreign)
 

@@ -1,5 +1,6 @@
 """Text to train on without labels: from files, folders and tasks, whole and in sentences, each once."""
 
+import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from sizewise.core.errors import InputError
 from sizewise.data.bare import read_corpus
 from sizewise.data.fields import bad, optional_text
 from sizewise.data.formats import SUFFIXES, rows
+from sizewise.data.load import is_task, load_task
 from sizewise.data.seen import Seen, normalised
 from sizewise.data.task import Task
 from sizewise.data.words import sentences
@@ -24,6 +26,7 @@ FIELDS = (
 """Columns that hold texts, where none are named: those of the first line here of which a row has one."""
 LONG = 200
 """Characters from which a text is also taken apart into sentences."""
+MOST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -36,28 +39,46 @@ class TrainingText:
     repeated: int
     tested: int
     """Left out because a task tests them."""
+    sampled_from: int
+    """How many there were of which `texts` are a sample."""
+
+    def words(self) -> str:
+        """All this in a line."""
+        said = f"{len(self.texts):,} texts to train on"
+        if self.sampled_from > len(self.texts):
+            said += f" (of {self.sampled_from:,}, at random)"
+        left_out = f", {self.tested:,} left out because tasks test them" if self.tested else ""
+        return f"{said}; {self.repeated:,} repeated{left_out}"
 
 
-def training_text(sources: Iterable[str], split: bool = True, tested: Seen | None = None) -> TrainingText:
+def training_text(
+    sources: Iterable[str], split: bool = True, tested: Seen | None = None, most: int = MOST, seed: int = 0
+) -> TrainingText:
     """What `sources` hold, each text once; of long ones their sentences too, where `split`.
 
-    Raises InputError where fewer than two different texts are left.
+    Of more than `most` texts a random sample, so that memory stays bounded but for a hash of each text. Raises
+    InputError where fewer than two different texts are left.
     """
-    seen: set[str] = set()
+    seen: set[int] = set()
     found: list[str] = []
-    repeated = left_out = 0
+    repeated = left_out = kept = 0
+    chance = random.Random(seed)
 
     def take(text: str) -> int:
-        nonlocal repeated, left_out
+        nonlocal repeated, left_out, kept
         key = normalised(text)
-        if not key or key in seen:
+        if not key or (hashed := hash(key)) in seen:
             repeated += bool(key)
             return 0
-        seen.add(key)
+        seen.add(hashed)
         if tested is not None and key in tested:
             left_out += 1
             return 0
-        found.append(text)
+        kept += 1
+        if len(found) < most:
+            found.append(text)
+        elif (at := chance.randrange(kept)) < most:  # reservoir sampling (Vitter 1985, algorithm R)
+            found[at] = text
         return 1
 
     whole = 0
@@ -72,7 +93,14 @@ def training_text(sources: Iterable[str], split: bool = True, tested: Seen | Non
             f"there is nothing to train on: {counted}, {repeated:,} repeated and {left_out:,} left out because tasks "
             "test them; give more text"
         )
-    return TrainingText(tuple(found), whole, repeated, left_out)
+    return TrainingText(tuple(found), whole, repeated, left_out, kept)
+
+
+def source_texts(path: Path, fields: Sequence[str] = ()) -> Iterator[str]:
+    """The texts of a task's folder (what it offers for training), else those of `read_texts`."""
+    if path.is_dir() and is_task(path):
+        return task_texts([load_task(path)])
+    return read_texts(path, fields)
 
 
 def read_texts(path: Path, fields: Sequence[str] = ()) -> Iterator[str]:

@@ -1,0 +1,198 @@
+"""Distillation: a model with fewer layers, trained to make its teacher's vectors."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sizewise.core.candidate import Model
+from sizewise.core.errors import InputError
+from sizewise.core.progress import Progress
+from sizewise.data.seen import Seen
+from sizewise.encode.encoder import Trust
+from sizewise.encode.folder import ModelFolder, locate
+from sizewise.encode.source import FolderSource, load
+from sizewise.encode.tokens import TextTokenizer
+from sizewise.store.store import Store
+from sizewise.train.card import Provenance, hash_of
+from sizewise.train.layers import best_start, depth, shallow
+from sizewise.train.look import COSINE, agreement, held_out
+from sizewise.train.teacher import Teacher, Vectors
+from sizewise.train.texts import TrainingText
+from sizewise.train.work import MODEL, workplace
+from sizewise.transform.project import principal_axes
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from sizewise.train.trainer import Settings
+
+TRIED = 300
+"""Texts on which the layers to keep are chosen."""
+AXES_TEXTS = 20_000
+"""Texts that a narrower output is fitted on, at most."""
+BATCH_TOKENS = 8_192
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """What is to be made. Two that are equal, on equal texts, make the same model within noise."""
+
+    teacher: Model
+    layers: int
+    dimensions: int | None = None
+    """Of the output; None: the teacher's."""
+    widths: Sequence[int] = ()
+    """First numbers of a vector that are trained to do by themselves (Matryoshka)."""
+    epochs: float = 6.0
+    learning_rate: float = 3e-4
+    batch_tokens: int = BATCH_TOKENS
+    seed: int = 0
+
+    def check(self, width: int) -> None:
+        """Raises InputError for what a teacher of so many dimensions cannot be made into."""
+        if self.dimensions is not None and not 0 < self.dimensions < width:
+            raise InputError(f"--dimensions {self.dimensions}: give a number below the teacher's {width}")
+        most = self.dimensions or width
+        if wrong := next((one for one in self.widths if not 0 < one < most), None):
+            raise InputError(f"--matryoshka {wrong}: give numbers of dimensions below {most}")
+        if self.epochs <= 0 or self.learning_rate <= 0:
+            raise InputError("--epochs and --learning-rate must be above zero")
+
+
+def distil(
+    asked: Distillation,
+    text: TrainingText,
+    out: Path,
+    *,
+    sources: Sequence[str] = (),
+    store: Store,
+    progress: Progress,
+    trust: Trust,
+    price_per_hour: float | None = None,
+) -> Provenance:
+    """Make the model and write it to `out`, a new folder that sentence-transformers loads.
+
+    Stopped and called again with the same, it goes on. Raises InputError for a teacher, a number of layers or a place
+    that will not do, before work begins.
+    """
+    from sizewise.train.batches import BudgetSampler, Padded, rows
+    from sizewise.train.losses import Agreement
+    from sizewise.train.trainer import Material, Settings, train
+
+    started = time.perf_counter()
+    teacher = Teacher.of(asked.teacher, trust)
+    asked.check(teacher.encoder.dimensions)
+    folder, weights = teacher_folder(asked.teacher, trust)
+    texts = list(text.texts)
+    recipe = {"made": "distilled", **asdict(asked), "weights": weights, "texts": hash_of(texts)}
+    with workplace(out, recipe, progress) as work:
+        wanted = teacher.vectors(texts, store, progress, work / "teacher.npy")
+        whole = load(folder, asked.teacher.name, trust, "float32", "cpu")
+        unseen = held_out(len(texts), asked.seed)
+        trained_on = np.setdiff1d(np.arange(len(texts)), unseen)
+        sample = _sample(trained_on, TRIED, asked.seed)
+        layers = depth(whole, asked.teacher.name)
+        kept, tried = best_start(
+            whole, asked.layers, [teacher.prompt + texts[at] for at in sample], wanted[sample], asked.teacher.name
+        )
+        progress.say(f"keeping layers {_listed(kept)} of {layers}: cosine {tried[kept]:.4f} before training")
+        student = shallow(whole, kept, asked.teacher.name)
+        if asked.dimensions is not None:
+            axes = _axes(wanted, trained_on, asked.dimensions, asked.seed)
+            student, wanted = narrowed(student, axes), _projected(wanted, axes, work / "narrow.npy")
+        tokens = TextTokenizer.open(
+            folder.path / "tokenizer.json", FolderSource(folder, asked.teacher.name, trust).max_tokens
+        )([texts[at] for at in trained_on], teacher.prompt)
+        look = agreement(student, [teacher.prompt + texts[at] for at in unseen], np.array(wanted[unseen]))
+        before = look()
+        mine = np.lib.format.open_memmap(work / "wanted.npy", "w+", np.float32, (len(trained_on), wanted.shape[1]))
+        for start in range(0, len(trained_on), AXES_TEXTS):
+            mine[start : start + AXES_TEXTS] = wanted[trained_on[start : start + AXES_TEXTS]]
+        result = train(
+            student,
+            Agreement(student, mine, asked.widths),
+            Material(
+                rows(len(trained_on)),
+                BudgetSampler(tokens.lengths, asked.batch_tokens, asked.seed),
+                Padded(tokens, int(student.tokenizer.pad_token_id or 0)),
+            ),
+            Settings(asked.epochs, asked.learning_rate, asked.seed),
+            work,
+            progress,
+            look,
+            COSINE,
+            label=f"distil {asked.layers} layers",
+        )
+        after = look()
+        student.save_pretrained(str(work / MODEL), create_model_card=False)
+        about = Provenance(
+            kind="distilled",
+            start=asked.teacher.name,
+            weights=weights,
+            made=f"layers {_listed(kept)} of {layers}, trained to match its vectors",
+            texts=len(texts),
+            text_sha256=hash_of(texts),
+            sources=tuple(sources),
+            settings={
+                "epochs": asked.epochs, "learning_rate": asked.learning_rate, "batch_tokens": asked.batch_tokens,
+                "seed": asked.seed, "dimensions": asked.dimensions, "matryoshka": list(asked.widths),
+                "teacher_vectors": str(teacher.encoder.model.precision + "/" + teacher.encoder.model.runtime),
+            },
+            training=asdict(result),
+            found={
+                "held_out_texts": len(unseen),
+                "cosine_with_the_teacher_before": before[COSINE],
+                "cosine_with_the_teacher": after[COSINE],
+            },
+            price_per_hour=price_per_hour,
+            seconds=time.perf_counter() - started,
+        )  # fmt: skip
+        about.write(work / MODEL, Seen.of(texts))
+        return about
+
+
+def teacher_folder(model: Model, trust: Trust) -> tuple[ModelFolder, str]:
+    """Where a model's weights are, and their sha256."""
+    if ":" in model.name:
+        raise InputError(f"{model.name} is no transformer in a folder; name one, or a model of the Hugging Face hub")
+    folder = locate(model.name, trust)
+    return folder, folder.sha256
+
+
+def narrowed(model: "SentenceTransformer", axes: Vectors) -> "SentenceTransformer":
+    """The model with a projection on `axes` [d, kept] behind its pooling, which is trained with it."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+
+    dense = Dense(axes.shape[0], axes.shape[1], bias=False, activation_function=torch.nn.Identity())
+    with torch.no_grad():
+        dense.linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(axes.T)))
+    modules = [module for module in model if not isinstance(module, Normalize)]
+    return SentenceTransformer(modules=[*modules, dense, Normalize()], device="cpu")
+
+
+def _axes(wanted: Vectors, among: np.ndarray, kept: int, seed: int) -> Vectors:
+    return principal_axes(wanted[_sample(among, AXES_TEXTS, seed)], kept)[1].astype(np.float32)
+
+
+def _projected(wanted: Vectors, axes: Vectors, path: Path) -> Vectors:
+    found = np.lib.format.open_memmap(path, "w+", np.float32, (len(wanted), axes.shape[1]))
+    for start in range(0, len(wanted), AXES_TEXTS):
+        part = wanted[start : start + AXES_TEXTS] @ axes
+        found[start : start + AXES_TEXTS] = part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
+    return found
+
+
+def _sample(among: np.ndarray, most: int, seed: int) -> np.ndarray:
+    chosen: np.ndarray = np.sort(np.random.default_rng(seed).permutation(among)[:most])
+    return chosen
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    *most, last = map(str, numbers)
+    return f"{', '.join(most)} and {last}" if most else last

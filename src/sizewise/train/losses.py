@@ -1,0 +1,53 @@
+"""What training makes small."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+SIMILARITIES = 20.0
+"""Weight of similarities beside vectors: a squared error of cosines is so much smaller than a lost cosine."""
+
+
+class Agreement(nn.Module):
+    """How far a model is from its teacher: the cosine lost of each text's vector, and the squared error of the cosines
+    between the texts of a batch.
+
+    Vectors as in Reimers and Gurevych, "Making monolingual sentence embeddings multilingual using knowledge
+    distillation", 2020 (by the cosine instead of the squared distance), similarities as in Tung and Mori,
+    "Similarity-preserving knowledge distillation", 2019. With `widths`, so of the first numbers of a vector too, as in
+    Kusupati et al., "Matryoshka representation learning", 2022; their cosines are compared with those of whole vectors.
+    """
+
+    def __init__(
+        self, model: "SentenceTransformer", wanted: npt.NDArray[np.float32], widths: Sequence[int] = ()
+    ) -> None:
+        """`wanted` float32 [texts, d]: the teacher's vectors, which may be mapped from a file."""
+        super().__init__()
+        self.model = model
+        self._wanted, self._widths = wanted, (wanted.shape[1], *widths)
+
+    def forward(self, features: Iterable[Mapping[str, Tensor]], labels: Tensor) -> Tensor:
+        """The loss of a batch, whose texts' numbers are `labels` int64 [n]."""
+        found = self.model(next(iter(features)))["sentence_embedding"].float()
+        wanted = torch.from_numpy(self._wanted[labels.cpu().numpy()]).to(found.device)
+        alike = _cosines(normalize(wanted))
+        losses = [self._at(width, found, wanted, alike) for width in self._widths]
+        return torch.stack(losses).mean()
+
+    @staticmethod
+    def _at(width: int, found: Tensor, wanted: Tensor, alike: Tensor) -> Tensor:
+        mine, theirs = normalize(found[:, :width]), normalize(wanted[:, :width])
+        lost = 1 - (mine * theirs).sum(1).mean()
+        return lost + SIMILARITIES * (_cosines(mine) - alike).square().mean()
+
+
+def _cosines(unit: Tensor) -> Tensor:
+    return unit @ unit.T

@@ -1,0 +1,297 @@
+"""One training run on sentence-transformers' trainer: checkpoints, resume, early stop, progress, memory that runs out."""
+
+import resource
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.base.evaluation import BaseEvaluator
+from torch import nn
+from transformers import EarlyStoppingCallback, TrainerCallback
+from transformers.trainer_utils import get_last_checkpoint
+
+from sizewise.core.errors import RunError
+from sizewise.core.progress import Bar, Progress
+from sizewise.encode.budget import out_of_memory
+from sizewise.encode.numeric import has_bfloat16
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.sampler import DefaultBatchSampler
+
+CHECKS = 12
+"""Times that a run is looked at, and kept, between its start and its end."""
+PATIENCE = 3
+"""Looks without gain after which a run ends early."""
+LEAST_GAIN = 1e-4
+WARM_UP = 0.05
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and how hard a model is trained."""
+
+    epochs: float
+    learning_rate: float
+    seed: int = 0
+    weight_decay: float = 0.01
+
+
+@dataclass(frozen=True)
+class Material:
+    """What it is trained on."""
+
+    data: "Dataset"
+    batches: "DefaultBatchSampler"
+    collate: Callable[..., dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run was."""
+
+    steps: int
+    seconds: float
+    """Since this process began with it; what earlier ones did, before they were stopped, is not counted."""
+    loss: float
+    """Mean of the last steps."""
+    device: str
+    peak_memory_mb: float
+    """Of this process; on a GPU, of what was allocated there."""
+    resumed_from: int = 0
+    history: tuple[Mapping[str, float], ...] = field(default=())
+    """`step` and what `look` told, in order."""
+
+
+def train(
+    model: "SentenceTransformer",
+    loss: nn.Module,
+    material: Material,
+    settings: Settings,
+    folder: Path,
+    progress: Progress,
+    look: Callable[[], Mapping[str, float]] | None = None,
+    watched: str = "",
+    label: str = "train",
+) -> Trained:
+    """Train `model` in place; checkpoints go to `folder`, and a run that was stopped there goes on.
+
+    `look` is asked CHECKS times how good the model is; the best state by `watched` (higher is better) is what the
+    model is left with. Cosine schedule, autocast to bfloat16 where the device has it. Raises KeyboardInterrupt when
+    Ctrl-C came: a checkpoint is then kept.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    halves = torch.cuda.is_bf16_supported() if device == "cuda" else has_bfloat16()
+    steps = max(1, round(settings.epochs * len(material.batches)))
+    every = max(1, steps // CHECKS)
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(folder / CHECKPOINTS),
+        max_steps=steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=round(WARM_UP * steps),
+        weight_decay=settings.weight_decay,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        bf16=halves,
+        use_cpu=device == "cpu",
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        eval_strategy="steps" if look else "no",
+        eval_steps=every,
+        load_best_model_at_end=look is not None,
+        metric_for_best_model=watched or None,
+        greater_is_better=True,
+        logging_strategy="steps",
+        logging_steps=max(1, every // 4),
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=device == "cuda",
+    )
+    model.model_card_data.generate_widget_examples = False
+    bar = progress.bar(label, float(steps))
+    following = _Following(bar, progress)
+    callbacks: list[TrainerCallback] = [following]
+    if look:
+        callbacks.append(EarlyStoppingCallback(PATIENCE, LEAST_GAIN))
+    trainer = _Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=material.data,
+        loss=loss,
+        data_collator=material.collate,
+        evaluator=_Evaluator(look, watched) if look else None,
+        callbacks=callbacks,
+    )
+    trainer.batches, trainer.say = material.batches, progress.say
+    for callback in list(trainer.callback_handler.callbacks):
+        if type(callback).__name__ in ("PrinterCallback", "ProgressCallback") or "ModelCard" in type(callback).__name__:
+            trainer.remove_callback(callback)
+    last = _last_checkpoint(folder / CHECKPOINTS)
+    started = time.perf_counter()
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        with following.interrupts():
+            trainer.train(resume_from_checkpoint=last)
+    finally:
+        bar.close()
+    if following.stopped:
+        raise KeyboardInterrupt
+    return Trained(
+        steps=trainer.state.global_step,
+        seconds=time.perf_counter() - started,
+        loss=following.loss,
+        device=torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        peak_memory_mb=_peak_mb(device),
+        resumed_from=following.first,
+        history=tuple(following.history),
+    )
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The last one that is whole: of one, the state is written last. What is not whole goes."""
+    for path in folder.glob("checkpoint-*"):
+        if not (path / "trainer_state.json").is_file():
+            shutil.rmtree(path)
+    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
+
+
+class _Trainer(SentenceTransformerTrainer):
+    """Takes batches as they are given. A step that does not fit into memory is made in halves, then and from then on."""
+
+    batches: "DefaultBatchSampler"
+    say: Callable[[str], None] = staticmethod(lambda _: None)
+    parts = 1
+
+    def get_batch_sampler(self, *_: Any, **__: Any) -> "DefaultBatchSampler":
+        return self.batches
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        while True:
+            try:
+                return self._in_parts(model, inputs, num_items_in_batch)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+            size = len(inputs["label"])
+            if 2 * self.parts > size:
+                raise RunError(
+                    f"memory ran out with {size} texts in {self.parts} parts; cut texts at fewer tokens, or take a "
+                    "smaller model or a larger machine"
+                )
+            self.parts *= 2
+            model.zero_grad(set_to_none=True)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            self.say(f"out of memory: going on with batches in {self.parts} parts of about {size // self.parts} texts")
+
+    def _in_parts(self, model: nn.Module, inputs: dict[str, Any], items: Any) -> torch.Tensor:
+        if self.parts == 1:
+            return super().training_step(model, inputs, items)
+        parts = split(inputs, self.parts)
+        losses = [super(_Trainer, self).training_step(model, part, items) for part in parts]
+        for weight in model.parameters():
+            if weight.grad is not None:
+                weight.grad /= len(parts)
+        return torch.stack(losses).mean()
+
+
+def split(inputs: Mapping[str, Any], parts: int) -> list[dict[str, Any]]:
+    """A batch of padded texts, whose values all have a row for each, in so many parts of about one size."""
+    size = len(inputs["label"])
+    assert all(len(value) == size for value in inputs.values())
+    bounds = [round(at * size / parts) for at in range(parts + 1)]
+    return [
+        {name: value[start:end] for name, value in inputs.items()}
+        for start, end in zip(bounds, bounds[1:], strict=False)
+        if end > start
+    ]
+
+
+class _Evaluator(BaseEvaluator):
+    """What sentence-transformers' trainer asks for a score."""
+
+    def __init__(self, look: Callable[[], Mapping[str, float]], watched: str) -> None:
+        super().__init__()
+        self._look, self.primary_metric = look, watched
+
+    def __call__(self, *_: Any, **__: Any) -> dict[str, float]:
+        return dict(self._look())
+
+
+class _Following(TrainerCallback):
+    """Tells how training goes on, and ends it in good order on Ctrl-C."""
+
+    def __init__(self, bar: Bar, progress: Progress) -> None:
+        self._bar, self._progress = bar, progress
+        self.stopped = False
+        self.first = 0
+        self.loss = float("nan")
+        self.history: list[dict[str, float]] = []
+
+    @contextmanager
+    def interrupts(self) -> Iterator[None]:
+        """Within the block the first Ctrl-C ends training behind a checkpoint; the second one at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def heard(*_: Any) -> None:
+            if self.stopped:
+                raise KeyboardInterrupt
+            self.stopped = True
+            self._progress.say("stopping behind this step; Ctrl-C again to stop at once")
+
+        signal.signal(signal.SIGINT, heard)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.first = state.global_step
+        self.history = [dict(one) for one in state.log_history if any(k.startswith("eval_") for k in one)]
+        if self.first:
+            self._progress.say(f"going on behind step {self.first:,} of {state.max_steps:,}")
+        self._bar.advance(0.0)
+        self._bar.advance(float(self.first))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        self._bar.advance(1.0)
+        if self.stopped:
+            control.should_save = control.should_training_stop = True
+        return control
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
+        if logs and "loss" in logs:
+            with suppress(TypeError, ValueError):
+                self.loss = float(logs["loss"])
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
+        found = {name.removeprefix("eval_"): float(value) for name, value in (metrics or {}).items()}
+        kept = {name: value for name, value in found.items() if name not in ("runtime", "epoch") and "_per_" not in name}
+        self.history.append({"step": float(state.global_step), **kept})
+        said = ", ".join(f"{name} {value:.4f}" for name, value in kept.items())
+        self._progress.say(f"step {state.global_step:,} of {state.max_steps:,}: {said}, loss {self.loss:.4f}")
+
+
+def _peak_mb(device: str) -> float:
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    import sys
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
