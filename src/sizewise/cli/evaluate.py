@@ -41,6 +41,7 @@ def command(
     from sizewise.pipeline.departure import permit, say_spent, to_encode
     from sizewise.store.store import Store
     from sizewise.study.space import distinct_models, with_reference
+    from sizewise.train.unseen import check_unseen
 
     if protocol is not None and protocol not in PROTOCOLS:
         raise InputError(f"unknown protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
@@ -49,6 +50,8 @@ def command(
     for one in candidates:
         refuse_shape(one)
     tasks = [load_task(path, protocol=protocol) for path in task]
+    for note in check_unseen(candidates, tasks):
+        progress.say(note)
     with Store(store) as opened:
         bench = Bench(opened, trust, progress, calibration_sample(tasks))
         work = [(one, with_reference(one, candidates)) for one in tasks]

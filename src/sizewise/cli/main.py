@@ -20,6 +20,7 @@ from sizewise.cli import (
     evaluate,
     export,
     failure,
+    finetune,
     options,
     presets,
     recommend,
@@ -44,7 +45,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (demo, study, evaluate, cost, certify, recommend, report, presets, compare, export, task, distill, build, verify):
+for module in (
+    demo,
+    study,
+    evaluate,
+    cost,
+    certify,
+    recommend,
+    report,
+    presets,
+    compare,
+    export,
+    task,
+    distill,
+    finetune,
+    build,
+    verify,
+):
     app.command(module.NAME)(module.command)
 app.add_typer(store.app, name="store")
 

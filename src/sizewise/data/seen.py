@@ -17,7 +17,7 @@ Digests = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A set of texts, by 64-bit hashes: with a million texts in it, about one other text in 18 trillion seems to be in it."""
+    """A set of texts, by 64-bit hashes: of a million, one in 18 trillion other texts is taken for one."""
 
     digests: Digests
     """Sorted, each once."""
@@ -39,14 +39,14 @@ class Seen:
 
     def holds(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Which of `texts` are in the set, but for case, white space and the form of letters; bool [n]."""
-        return np.isin(np.fromiter((_digest(normalised(text)) for text in texts), dtype=np.uint64), self.digests)
+        return _among(self.digests, [normalised(text) for text in texts])
 
     def nearly_holds(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Which of `texts` are in the set but for punctuation, numbers and the order of words; bool [n]. A text
         without any other words is not."""
         bares = [bare(text) for text in texts]
-        hashed = np.fromiter((_digest(one) for one in bares), dtype=np.uint64)
-        return np.isin(hashed, self.near) & np.array([bool(one) for one in bares], dtype=bool)
+        found: npt.NDArray[np.bool_] = _among(self.near, bares) & np.array([bool(one) for one in bares], dtype=bool)
+        return found
 
 
 def normalised(text: str) -> str:
@@ -58,6 +58,16 @@ def normalised(text: str) -> str:
 def bare(text: str) -> str:
     """The words of `text`, without numbers, each once, in alphabetical order: what near-duplicates share."""
     return " ".join(sorted({word for word in words(unicodedata.normalize("NFKC", text)) if not word.isdecimal()}))
+
+
+def _among(digests: Digests, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which of `texts` have one of the sorted `digests`; bool [n]. Quick for a single text too."""
+    if not len(digests):
+        return np.zeros(len(texts), dtype=bool)
+    wanted = np.fromiter(map(_digest, texts), dtype=np.uint64)
+    at = np.minimum(np.searchsorted(digests, wanted), len(digests) - 1)
+    found: npt.NDArray[np.bool_] = digests[at] == wanted
+    return found
 
 
 def _digest(text: str) -> int:

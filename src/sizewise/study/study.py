@@ -40,6 +40,7 @@ from sizewise.study.run import Run, RunFolder
 from sizewise.study.source import source
 from sizewise.study.space import BASELINE, Space, distinct_models, expand, reference_of, with_reference
 from sizewise.study.truncation import truncation
+from sizewise.train.unseen import check_unseen
 from sizewise.transform.chain import check_steps, needs_fit
 
 
@@ -265,6 +266,8 @@ class Work:
                 raise InputError(f"{candidate}: {error}") from None
             for task in self.tasks:
                 check_fit(candidate, task)
+        for note in check_unseen(self.candidates, self.tasks):
+            self.bench.progress.say(note)
 
     def encode(self) -> None:
         """All vectors that the candidates need, model by model, so that one model's weights are in memory at a time."""

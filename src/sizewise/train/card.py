@@ -1,4 +1,4 @@
-"""What a made model says of itself: from what, on which texts, how long and at what cost; for people and for studies."""
+"""What a made model says of itself: from what, on which texts, how long, at what cost; for people and studies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -63,16 +63,18 @@ class Provenance:
             return None
         try:
             found = orjson.loads(path.read_bytes())
-            if found.pop("schema") != SCHEMA:
-                raise ValueError("another schema")
+            known = found.pop("schema") == SCHEMA
             found.pop("cost")
-            return cls(**found)
+            about = cls(**found)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} cannot be read ({error}); make the model again") from None
+        if not known:
+            raise InputError(f"{path} is of another version of Sizewise; make the model again")
+        return about
 
 
 def seen_by(folder: Path) -> Seen | None:
-    """What the model in `folder` was trained on; None where it does not tell. Raises InputError when that is damaged."""
+    """What the model in `folder` was trained on; None where it does not tell. Raises InputError where damaged."""
     path = folder / SEEN_FILE
     if not path.is_file():
         return None
@@ -102,10 +104,11 @@ def _readme(about: Provenance) -> str:
         f"| sources | {', '.join(map(printable, about.sources)) or '-'} |",
     ]  # fmt: skip
     if about.training is not None:
+        run = about.training
         lines += [
-            f"| steps | {about.training['steps']:,} in {about.training['seconds']:.0f} s on {about.training['device']} |",
-            f"| peak memory | {about.training['peak_memory_mb']:,.0f} MB |",
-            f"| loss at the end | {about.training['loss']:.4f} |",
+            f"| steps | {run['steps']:,} in {run['seconds']:.0f} s on {run['device']} |",
+            f"| peak memory | {run['peak_memory_mb']:,.0f} MB |",
+            f"| loss at the end | {run['loss']:.4f} |",
         ]
     lines += [f"| {name.replace('_', ' ')} | {_written(value)} |" for name, value in about.settings.items()]
     lines += [f"| {name.replace('_', ' ')} | {_written(value)} |" for name, value in about.found.items()]
@@ -114,8 +117,8 @@ def _readme(about: Provenance) -> str:
         lines.append(f"| cost | {about.cost:.2f} at {about.price_per_hour:g} an hour |")
     lines += [
         "",
-        f"`{TRAINING_FILE}` holds the same for programs, `{SEEN_FILE}` hashes of the texts: Sizewise does not score the "
-        "model on any of them.",
+        f"`{TRAINING_FILE}` holds the same for programs, `{SEEN_FILE}` hashes of the texts: Sizewise does not score "
+        "the model on any of them.",
         "",
     ]
     return "\n".join(lines)

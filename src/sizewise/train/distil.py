@@ -1,10 +1,10 @@
 """Distillation: a model with fewer layers, trained to make its teacher's vectors."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from sizewise.encode.encoder import Trust
 from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.source import FolderSource, load
 from sizewise.encode.tokens import TextTokenizer
+from sizewise.encode.torch import device
 from sizewise.store.store import Store
 from sizewise.train.card import Provenance, hash_of
-from sizewise.train.layers import best_start, depth, shallow
+from sizewise.train.layers import best_start, depth, shallow, without_dropout
 from sizewise.train.look import COSINE, agreement, held_out
 from sizewise.train.teacher import Teacher, Vectors
 from sizewise.train.texts import TrainingText
@@ -28,7 +29,6 @@ from sizewise.transform.project import principal_axes
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from sizewise.train.trainer import Settings
 
 TRIED = 300
 """Texts on which the layers to keep are chosen."""
@@ -48,7 +48,7 @@ class Distillation:
     widths: Sequence[int] = ()
     """First numbers of a vector that are trained to do by themselves (Matryoshka)."""
     epochs: float = 6.0
-    learning_rate: float = 3e-4
+    learning_rate: float = 5e-4
     batch_tokens: int = BATCH_TOKENS
     seed: int = 0
 
@@ -91,19 +91,21 @@ def distil(
     recipe = {"made": "distilled", **asdict(asked), "weights": weights, "texts": hash_of(texts)}
     with workplace(out, recipe, progress) as work:
         wanted = teacher.vectors(texts, store, progress, work / "teacher.npy")
-        whole = load(folder, asked.teacher.name, trust, "float32", "cpu")
+        # On processors torch's fused attention takes longer backwards than all the rest of a step.
+        attention = "eager" if device() == "cpu" else None
+        whole = load(folder, asked.teacher.name, trust, "float32", "cpu", attention)
         unseen = held_out(len(texts), asked.seed)
         trained_on = np.setdiff1d(np.arange(len(texts)), unseen)
-        sample = _sample(trained_on, TRIED, asked.seed)
+        sample = sampled(trained_on, TRIED, asked.seed)
         layers = depth(whole, asked.teacher.name)
         kept, tried = best_start(
             whole, asked.layers, [teacher.prompt + texts[at] for at in sample], wanted[sample], asked.teacher.name
         )
         progress.say(f"keeping layers {_listed(kept)} of {layers}: cosine {tried[kept]:.4f} before training")
-        student = shallow(whole, kept, asked.teacher.name)
+        student = without_dropout(shallow(whole, kept, asked.teacher.name))
         if asked.dimensions is not None:
             axes = _axes(wanted, trained_on, asked.dimensions, asked.seed)
-            student, wanted = narrowed(student, axes), _projected(wanted, axes, work / "narrow.npy")
+            student, wanted = narrowed(student, axes), projected(wanted, axes, work / "narrow.npy")
         tokens = TextTokenizer.open(
             folder.path / "tokenizer.json", FolderSource(folder, asked.teacher.name, trust).max_tokens
         )([texts[at] for at in trained_on], teacher.prompt)
@@ -177,10 +179,11 @@ def narrowed(model: "SentenceTransformer", axes: Vectors) -> "SentenceTransforme
 
 
 def _axes(wanted: Vectors, among: np.ndarray, kept: int, seed: int) -> Vectors:
-    return principal_axes(wanted[_sample(among, AXES_TEXTS, seed)], kept)[1].astype(np.float32)
+    return principal_axes(wanted[sampled(among, AXES_TEXTS, seed)], kept)[1].astype(np.float32)
 
 
-def _projected(wanted: Vectors, axes: Vectors, path: Path) -> Vectors:
+def projected(wanted: Vectors, axes: Vectors, path: Path) -> Vectors:
+    """`wanted` [n, d] on `axes` [d, kept], of unit length again; mapped from the file `path`, which is written."""
     found = np.lib.format.open_memmap(path, "w+", np.float32, (len(wanted), axes.shape[1]))
     for start in range(0, len(wanted), AXES_TEXTS):
         part = wanted[start : start + AXES_TEXTS] @ axes
@@ -188,7 +191,8 @@ def _projected(wanted: Vectors, axes: Vectors, path: Path) -> Vectors:
     return found
 
 
-def _sample(among: np.ndarray, most: int, seed: int) -> np.ndarray:
+def sampled(among: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most so many of `among`, sorted."""
     chosen: np.ndarray = np.sort(np.random.default_rng(seed).permutation(among)[:most])
     return chosen
 

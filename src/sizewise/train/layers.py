@@ -69,6 +69,19 @@ def shallow(model: "SentenceTransformer", kept: Sequence[int], name: str) -> "Se
     return copy
 
 
+def without_dropout(model: "SentenceTransformer") -> "SentenceTransformer":
+    """The model itself, which from now on drops nothing when it is trained: to follow a teacher, noise only harms, and
+    it takes a third of the time on processors. Its saved configuration stays as it is."""
+    from torch import nn
+
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = 0.0  # type: ignore[assignment]
+    return model
+
+
 def best_start(
     model: "SentenceTransformer", kept: int, texts: Sequence[str], wanted: Vectors, name: str
 ) -> tuple[tuple[int, ...], dict[tuple[int, ...], float]]:

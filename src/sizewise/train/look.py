@@ -22,9 +22,7 @@ def held_out(count: int, seed: int) -> npt.NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).permutation(count)[:kept])
 
 
-def agreement(
-    model: "SentenceTransformer", texts: Sequence[str], wanted: Vectors
-) -> Callable[[], Mapping[str, float]]:
+def agreement(model: "SentenceTransformer", texts: Sequence[str], wanted: Vectors) -> Callable[[], Mapping[str, float]]:
     """Asks the model for the vectors of `texts` and compares them with `wanted` [n, d], of unit length: the mean
     cosine, and the Spearman correlation of the cosines between texts."""
     theirs = _between(wanted)

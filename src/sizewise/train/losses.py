@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-SIMILARITIES = 20.0
+SIMILARITIES = 2.0
 """Weight of similarities beside vectors: a squared error of cosines is so much smaller than a lost cosine."""
 
 
@@ -51,3 +51,27 @@ class Agreement(nn.Module):
 
 def _cosines(unit: Tensor) -> Tensor:
     return unit @ unit.T
+
+
+class SupervisedContrastive(nn.Module):
+    """Texts of a label together, texts of other labels apart: the loss of Khosla et al., "Supervised contrastive
+    learning", 2020 (their L_out), over the unit vectors of a batch."""
+
+    def __init__(self, model: "SentenceTransformer", codes: npt.NDArray[np.int64], temperature: float = 0.07) -> None:
+        """`codes` int64 [texts]: the label of each text of the training data."""
+        super().__init__()
+        self.model = model
+        self._codes, self._temperature = torch.from_numpy(codes), temperature
+
+    def forward(self, features: Iterable[Mapping[str, Tensor]], labels: Tensor) -> Tensor:
+        """The loss of a batch, whose texts' numbers are `labels` int64 [n]. Texts alone with their label count only as
+        what others are told apart from."""
+        vectors = normalize(self.model(next(iter(features)))["sentence_embedding"].float())
+        codes = self._codes[labels.cpu()].to(vectors.device)
+        others = ~torch.eye(len(codes), dtype=torch.bool, device=vectors.device)
+        same = (codes[:, None] == codes[None, :]) & others
+        alike = (_cosines(vectors) / self._temperature).masked_fill(~others, -torch.inf)
+        surprise = torch.logsumexp(alike, dim=1, keepdim=True) - alike
+        partners = same.sum(1)
+        per_text = surprise.masked_fill(~same, 0.0).sum(1) / partners.clamp(min=1)
+        return per_text.sum() / (partners > 0).sum().clamp(min=1)

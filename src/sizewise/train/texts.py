@@ -121,15 +121,14 @@ def task_texts(tasks: Iterable[Task]) -> Iterator[str]:
 
 
 def held_back(tasks: Iterable[Task]) -> Seen:
-    """What tasks test: every text of theirs that they do not offer for training."""
-    return Seen.of(
-        text
-        for task in tasks
-        for offered in [{normalised(text) for part in task.fit_texts() for text in part.texts}]
-        for part in task.text_sets()
-        for text in part.texts
-        if normalised(text) not in offered
-    )
+    """What tasks test."""
+    return Seen.of(text for task in tasks for text in tested_texts(task))
+
+
+def tested_texts(task: Task) -> Iterator[str]:
+    """Every text of a task that it does not offer for training."""
+    offered = {normalised(text) for part in task.fit_texts() for text in part.texts}
+    return (text for part in task.text_sets() for text in part.texts if normalised(text) not in offered)
 
 
 def _of_table(path: Path, fields: Sequence[str]) -> Iterator[str]:

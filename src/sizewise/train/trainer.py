@@ -1,4 +1,4 @@
-"""One training run on sentence-transformers' trainer: checkpoints, resume, early stop, progress, memory that runs out."""
+"""One training run on sentence-transformers' trainer: checkpoints, resume, early stop, progress, memory."""
 
 import resource
 import shutil
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,8 @@ class Material:
 
     data: "Dataset"
     batches: "DefaultBatchSampler"
-    collate: Callable[..., dict[str, Any]]
+    collate: Any = None
+    """Makes a batch of rows; None: the texts in the columns are tokenised when they are needed."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,6 @@ def train(
         disable_tqdm=True,
         dataloader_pin_memory=device == "cuda",
     )
-    model.model_card_data.generate_widget_examples = False
     bar = progress.bar(label, float(steps))
     following = _Following(bar, progress)
     callbacks: list[TrainerCallback] = [following]
@@ -136,7 +137,7 @@ def train(
     )
     trainer.batches, trainer.say = material.batches, progress.say
     for callback in list(trainer.callback_handler.callbacks):
-        if type(callback).__name__ in ("PrinterCallback", "ProgressCallback") or "ModelCard" in type(callback).__name__:
+        if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
             trainer.remove_callback(callback)
     last = _last_checkpoint(folder / CHECKPOINTS)
     started = time.perf_counter()
@@ -165,15 +166,18 @@ def _last_checkpoint(folder: Path) -> str | None:
     for path in folder.glob("checkpoint-*"):
         if not (path / "trainer_state.json").is_file():
             shutil.rmtree(path)
-    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    return get_last_checkpoint(str(folder)) if folder.is_dir() else None  # type: ignore[no-untyped-call]
 
 
 class _Trainer(SentenceTransformerTrainer):
-    """Takes batches as they are given. A step that does not fit into memory is made in halves, then and from then on."""
+    """Takes batches as they are given. A step that does not fit into memory is made in halves, from then on."""
 
     batches: "DefaultBatchSampler"
     say: Callable[[str], None] = staticmethod(lambda _: None)
     parts = 1
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """None: models made here have cards of their own."""
 
     def get_batch_sampler(self, *_: Any, **__: Any) -> "DefaultBatchSampler":
         return self.batches
@@ -185,7 +189,7 @@ class _Trainer(SentenceTransformerTrainer):
             except Exception as error:
                 if not out_of_memory(error):
                     raise
-            size = len(inputs["label"])
+            size = _size(inputs)
             if 2 * self.parts > size:
                 raise RunError(
                     f"memory ran out with {size} texts in {self.parts} parts; cut texts at fewer tokens, or take a "
@@ -208,15 +212,17 @@ class _Trainer(SentenceTransformerTrainer):
         return torch.stack(losses).mean()
 
 
+def _size(inputs: Mapping[str, Any]) -> int:
+    return len(next(iter(inputs.values())))
+
+
 def split(inputs: Mapping[str, Any], parts: int) -> list[dict[str, Any]]:
     """A batch of padded texts, whose values all have a row for each, in so many parts of about one size."""
-    size = len(inputs["label"])
+    size = _size(inputs)
     assert all(len(value) == size for value in inputs.values())
     bounds = [round(at * size / parts) for at in range(parts + 1)]
     return [
-        {name: value[start:end] for name, value in inputs.items()}
-        for start, end in zip(bounds, bounds[1:], strict=False)
-        if end > start
+        {name: value[start:end] for name, value in inputs.items()} for start, end in pairwise(bounds) if end > start
     ]
 
 
@@ -224,7 +230,7 @@ class _Evaluator(BaseEvaluator):
     """What sentence-transformers' trainer asks for a score."""
 
     def __init__(self, look: Callable[[], Mapping[str, float]], watched: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._look, self.primary_metric = look, watched
 
     def __call__(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -282,7 +288,9 @@ class _Following(TrainerCallback):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
         found = {name.removeprefix("eval_"): float(value) for name, value in (metrics or {}).items()}
-        kept = {name: value for name, value in found.items() if name not in ("runtime", "epoch") and "_per_" not in name}
+        kept = {
+            name: value for name, value in found.items() if name not in ("runtime", "epoch") and "_per_" not in name
+        }
         self.history.append({"step": float(state.global_step), **kept})
         said = ", ".join(f"{name} {value:.4f}" for name, value in kept.items())
         self._progress.say(f"step {state.global_step:,} of {state.max_steps:,}: {said}, loss {self.loss:.4f}")

@@ -1,0 +1,101 @@
+"""`sizewise finetune`: specialise a model to pairs that belong together, or to labels."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sizewise.cli import options
+from sizewise.cli.making import check_installed, local, named, show_made
+from sizewise.core.errors import InputError
+
+NAME = "finetune"
+
+Files = list[Path]
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="The model to start from, as in all-MiniLM-L6-v2 or ./my-model.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the model.")],
+    pairs: Annotated[
+        Files, typer.Option(help="Table of anchor and positive (or query and document). Repeatable.")
+    ] = [],  # noqa: B006 - typer copies defaults
+    labels: Annotated[Files, typer.Option(help="Table of text and label. Repeatable.")] = [],  # noqa: B006
+    task: Annotated[
+        Files, typer.Option("--task", help="The model must be better on this task to be shipped. Repeatable.")
+    ] = [],  # noqa: B006
+    keep: Annotated[
+        Files, typer.Option("--keep", help="The model must not be worse by the margin on this task. Repeatable.")
+    ] = [],  # noqa: B006
+    margin: options.Margin = None,
+    epochs: Annotated[float | None, typer.Option(help="Times that every example is seen.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="At its highest.")] = None,
+    batch: Annotated[int | None, typer.Option(min=4, help="Examples a batch.")] = None,
+    negatives: Annotated[int | None, typer.Option(min=0, help="Hard negatives mined for each pair.")] = None,
+    matryoshka: Annotated[
+        list[int], typer.Option(min=1, help="With --pairs: dimensions that vectors stay good at. Repeatable.")
+    ] = [],  # noqa: B006
+    lora: Annotated[bool, typer.Option("--lora", help="Train low-rank updates instead of all weights.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Another one makes another model of the same recipe.")] = 0,
+    price_per_hour: options.PricePerHour = None,
+    store: options.Store = None,
+    trust_remote_code: options.RemoteCode = [],  # noqa: B006
+    allow_pickle: options.Pickles = [],  # noqa: B006
+    quiet: options.Quiet = False,
+    json: options.JsonFile = None,
+) -> None:
+    """Specialise a model to pairs that belong together, or to labels, and tell whether it helped.
+
+    With --task, it is compared on units that it never saw with the model that it was made from, and, for pairs, with a
+    linear adapter of the queries. Stopped, the same command goes on where it was.
+    """
+    from sizewise.core.extras import require
+    from sizewise.core.grammar import parse
+    from sizewise.data.load import load_task
+    from sizewise.pipeline.bench import Bench
+    from sizewise.store.store import Store
+    from sizewise.train.examples import Pairs, read_labels, read_pairs
+    from sizewise.train.finetune import FineTuning, finetune, query_adapter
+    from sizewise.train.gate import gate
+    from sizewise.train.texts import held_back
+    from sizewise.train.work import check_out
+
+    if bool(pairs) == bool(labels):
+        raise InputError(
+            "say what to train on: --pairs FILE of what belongs together, or --labels FILE of labelled texts"
+        )
+    if labels and (matryoshka or negatives is not None):
+        raise InputError(f"--{'matryoshka' if matryoshka else 'negatives'} is for --pairs")
+    check_out(out)
+    start = named(model)
+    check_installed()
+    if lora:
+        require("peft", "--lora")
+    gains, keeps = ([load_task(path) for path in paths] for paths in (task, keep))
+    progress, trust = options.progress(quiet), options.trust(trust_remote_code, allow_pickle)
+    tested = held_back([*gains, *keeps])
+    examples = read_pairs(pairs, tested) if pairs else read_labels(labels, tested)
+    left_out = f"; {examples.left_out:,} left out because tasks test them" if examples.left_out else ""
+    progress.say(f"{len(examples):,} {'pairs' if pairs else 'texts with labels'} to train on{left_out}")
+    chosen = {"epochs": epochs, "learning_rate": learning_rate, "batch": batch, "negatives": negatives}
+    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    asked = FineTuning(start, widths=tuple(matryoshka), lora=lora, seed=seed, **given)
+    with Store(store) as opened:
+        about = finetune(
+            asked,
+            examples,
+            out,
+            sources=[str(path) for path in (*pairs, *labels)],
+            store=opened,
+            progress=progress,
+            trust=trust,
+            price_per_hour=price_per_hour,
+        )
+        adapter = (
+            query_adapter(start, examples, opened, progress, trust)
+            if isinstance(examples, Pairs) and any(one.needs == "rankings" for one in gains)
+            else None
+        )
+        bench = Bench(opened, trust, progress)
+        verdict = gate(bench, parse(model), parse(local(out)), gains, keeps, margin, adapter)
+    show_made(out, about, verdict, json)

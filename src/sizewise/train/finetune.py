@@ -1,0 +1,256 @@
+"""Fine-tuning: a model specialised to pairs that belong together, or to labels."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sizewise.core.candidate import Model, Role
+from sizewise.core.errors import InputError
+from sizewise.core.progress import Progress
+from sizewise.core.rows import blocks
+from sizewise.data.seen import Seen
+from sizewise.encode.encoder import Trust
+from sizewise.encode.resolve import resolve
+from sizewise.encode.source import FolderSource, load
+from sizewise.encode.stored import stored_vectors
+from sizewise.encode.tokens import TextTokenizer
+from sizewise.store.store import Store
+from sizewise.train.adapter import Adapter
+from sizewise.train.card import Provenance, hash_of
+from sizewise.train.distil import teacher_folder
+from sizewise.train.examples import LabelledTexts, Pairs
+from sizewise.train.negatives import mined
+from sizewise.train.teacher import Vectors, quick
+from sizewise.train.work import MODEL, workplace
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from sizewise.train.trainer import Material, Trained
+
+LORA_RANK = 16
+LORA_LAYERS = "all-linear"
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How a model is specialised."""
+
+    model: Model
+    epochs: float = 3.0
+    learning_rate: float = 5e-5
+    batch: int = 64
+    """Texts, or pairs."""
+    negatives: int = 1
+    """Mined for each pair."""
+    widths: Sequence[int] = ()
+    """Matryoshka, for pairs."""
+    lora: bool = False
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raises InputError for settings that cannot be."""
+        if self.epochs <= 0 or self.learning_rate <= 0:
+            raise InputError("--epochs and --learning-rate must be above zero")
+        if self.batch < 4 or self.batch % 2:
+            raise InputError(f"--batch {self.batch}: give an even number of 4 or more")
+
+
+def finetune(
+    asked: FineTuning,
+    examples: Pairs | LabelledTexts,
+    out: Path,
+    *,
+    sources: Sequence[str] = (),
+    store: Store,
+    progress: Progress,
+    trust: Trust,
+    price_per_hour: float | None = None,
+) -> Provenance:
+    """Make the model and write it to `out`, a new folder. Stopped and called again with the same, it goes on.
+
+    Pairs: multiple-negatives ranking (Henderson et al., 2017) with mined hard negatives. Labels: supervised contrastive
+    loss. Raises InputError for a model or a place that will not do, before work begins.
+    """
+    started = time.perf_counter()
+    asked.check()
+    folder, weights = teacher_folder(asked.model, trust)
+    texts = examples.texts if isinstance(examples, Pairs) else list(examples.texts)
+    kind = "pairs" if isinstance(examples, Pairs) else "labels"
+    recipe = {"made": kind, **asdict(asked), "weights": weights, "texts": hash_of(texts), "examples": len(examples)}
+    with workplace(out, recipe, progress) as work:
+        model = load(folder, asked.model.name, trust, "float32", "cpu")
+        if asked.lora:
+            _add_lora(model, asked.seed)
+        if isinstance(examples, Pairs):
+            result, found = _on_pairs(model, asked, examples, store, trust, work, progress)
+        else:
+            tokenizer = TextTokenizer.open(
+                folder.path / "tokenizer.json", FolderSource(folder, asked.model.name, trust).max_tokens
+            )
+            prompt = resolve(asked.model, trust).prompt("text")
+            result, found = _on_labels(model, asked, examples, tokenizer, prompt, work, progress)
+        if asked.lora:
+            _merge_lora(model)
+        model.save_pretrained(str(work / MODEL), create_model_card=False)
+        about = Provenance(
+            kind="fine-tuned",
+            start=asked.model.name,
+            weights=weights,
+            made=f"fine-tuned on {len(examples):,} {kind}" + (f" of {_labels(examples)}" if kind == "labels" else ""),
+            texts=len(texts),
+            text_sha256=hash_of(texts),
+            sources=tuple(sources),
+            settings={
+                "epochs": asked.epochs, "learning_rate": asked.learning_rate, "batch": asked.batch, "seed": asked.seed,
+                "lora": asked.lora, "negatives": asked.negatives if kind == "pairs" else 0,
+                "matryoshka": list(asked.widths),
+            },
+            training=asdict(result),
+            found=found,
+            price_per_hour=price_per_hour,
+            seconds=time.perf_counter() - started,
+        )  # fmt: skip
+        about.write(work / MODEL, Seen.of(texts))
+        return about
+
+
+def query_adapter(model: Model, pairs: Pairs, store: Store, progress: Progress, trust: Trust) -> Adapter:
+    """The linear baseline, fitted on the same pairs."""
+    queries, documents = _sides(model, pairs, store, progress, trust)
+    return Adapter.fit(queries, documents)
+
+
+def _labels(examples: Pairs | LabelledTexts) -> str:
+    return f"{len(examples.labels):,} labels" if isinstance(examples, LabelledTexts) else ""
+
+
+def _on_labels(
+    model: "SentenceTransformer",
+    asked: FineTuning,
+    examples: LabelledTexts,
+    tokenizer: TextTokenizer,
+    prompt: str,
+    work: Path,
+    progress: Progress,
+) -> tuple["Trained", Mapping[str, Any]]:
+    from sentence_transformers.base.sampler import GroupByLabelBatchSampler
+
+    from sizewise.train.batches import Padded, rows
+    from sizewise.train.losses import SupervisedContrastive
+    from sizewise.train.trainer import Material
+
+    data = rows(len(examples)).add_column("label", examples.codes.tolist())
+    import torch
+
+    batches = GroupByLabelBatchSampler(
+        data, min(asked.batch, len(examples)), drop_last=False, valid_label_columns=["label"],
+        generator=torch.Generator(), seed=asked.seed,
+    )  # fmt: skip
+    tokens = tokenizer(examples.texts, prompt)
+    pad = int(model.tokenizer.pad_token_id or 0)
+    loss = SupervisedContrastive(model, examples.codes)
+    return _run(model, loss, Material(data, batches, Padded(tokens, pad)), asked, work, progress), {}
+
+
+def _on_pairs(
+    model: "SentenceTransformer",
+    asked: FineTuning,
+    pairs: Pairs,
+    store: Store,
+    trust: Trust,
+    work: Path,
+    progress: Progress,
+) -> tuple["Trained", Mapping[str, Any]]:
+    import torch
+    from datasets import Dataset
+    from sentence_transformers.base.sampler import NoDuplicatesBatchSampler
+    from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss, MultipleNegativesRankingLoss
+
+    from sizewise.train.trainer import Material
+
+    encoder = resolve(asked.model, trust)
+    ask, answer = encoder.prompt("query"), encoder.prompt("document")
+    columns = {"anchor": [ask + one for one in pairs.anchors], "positive": [answer + one for one in pairs.positives]}
+    found: dict[str, Any] = {}
+    if asked.negatives:
+        negatives, found = _negatives(asked, pairs, store, progress, trust)
+        for at, texts in enumerate(negatives):
+            columns[f"negative_{at + 1}"] = [answer + one for one in texts]
+    data = Dataset.from_dict(columns)
+    batches = NoDuplicatesBatchSampler(
+        data, min(asked.batch, len(pairs)), drop_last=False, valid_label_columns=["label"],
+        generator=torch.Generator(), seed=asked.seed,
+    )  # fmt: skip
+    loss: torch.nn.Module = MultipleNegativesRankingLoss(model)
+    if asked.widths:
+        width = model.get_embedding_dimension()
+        loss = MatryoshkaLoss(model, loss, [*([width] if width else []), *asked.widths])
+    return _run(model, loss, Material(data, batches), asked, work, progress), found
+
+
+def _negatives(
+    asked: FineTuning, pairs: Pairs, store: Store, progress: Progress, trust: Trust
+) -> tuple[list[list[str]], dict[str, Any]]:
+    """For each pair so many texts that do not belong to it: those given first, then mined ones; where none is sure,
+    the positive of another pair at random."""
+    queries, documents = _sides(asked.model, pairs, store, progress, trust)
+    texts, at = np.unique(np.array(pairs.positives, dtype=object), return_inverse=True)
+    first = np.unique(at, return_index=True)[1]
+    same = np.unique(np.array(pairs.anchors, dtype=object), return_inverse=True)[1]
+    near = mined(queries, documents[first], at, same, asked.negatives)
+    chance = np.random.default_rng(asked.seed)
+    spare = chance.integers(0, len(texts) - 1, near.shape)
+    spare += spare >= at[:, None]  # any but its own
+    missing = near < 0
+    near = np.where(missing, spare, near)
+    columns = [[str(texts[row]) for row in column] for column in near.T]
+    if pairs.negatives:
+        columns[0] = [given or other for given, other in zip(pairs.negatives, columns[0], strict=True)]
+    return columns, {"mined_negatives": int((~missing).sum()), "random_negatives": int(missing.sum())}
+
+
+def _sides(model: Model, pairs: Pairs, store: Store, progress: Progress, trust: Trust) -> tuple[Vectors, Vectors]:
+    """Unit vectors of anchors and positives, from the store."""
+    encoder = resolve(quick(model), trust)
+
+    def of(texts: Sequence[str], role: Role) -> Vectors:
+        found = stored_vectors(store, encoder, texts, role, encoder.prompt(role), progress)
+        parts = [found.block(start, stop) for start, stop in blocks(found)]
+        vectors = np.concatenate(parts)
+        unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+        return unit
+
+    sides = of(pairs.anchors, "query"), of(pairs.positives, "document")
+    encoder.unload()
+    return sides
+
+
+def _run(
+    model: "SentenceTransformer", loss: Any, material: "Material", asked: FineTuning, work: Path, progress: Progress
+) -> "Trained":
+    from sizewise.train.trainer import Settings, train
+
+    settings = Settings(asked.epochs, asked.learning_rate, asked.seed)
+    return train(model, loss, material, settings, work, progress, label="fine-tune")
+
+
+def _add_lora(model: "SentenceTransformer", seed: int) -> None:
+    """Low-rank updates of all linear layers (Hu et al., 2021) in the place of the weights, which stay as they are."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    body: Any = model[0]
+    config = LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules=LORA_LAYERS, lora_dropout=0.05)
+    body.auto_model = get_peft_model(body.auto_model, config)
+
+
+def _merge_lora(model: "SentenceTransformer") -> None:
+    """The updates added to the weights: the model is again one that everybody loads."""
+    body: Any = model[0]
+    body.auto_model = body.auto_model.merge_and_unload()
