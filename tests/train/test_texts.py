@@ -8,7 +8,7 @@ import pytest
 from sizewise.core.errors import InputError
 from sizewise.data.load import load_task
 from sizewise.data.seen import Seen
-from sizewise.train.texts import held_back, read_texts, task_texts, training_text
+from sizewise.train.texts import held_back, read_texts, source_texts, task_texts, training_text
 
 LONG = (
     "The river rises in the hills, as every child here knows. " * 3
@@ -88,3 +88,17 @@ def test_of_tasks_only_what_they_offer(retrieval_folder):
     assert set(offered) == set(texts["documents"])
     assert tested.holds(texts["queries"]).all()
     assert not tested.holds(offered).any()
+
+
+def test_a_sample_of_many():
+    texts = [f"text number {at}" for at in range(200)]
+    some = training_text(texts, most=50, seed=1)
+    assert (len(some.texts), some.sampled_from) == (50, 200)
+    assert set(some.texts) < set(texts)
+    assert training_text(texts, most=50, seed=1).texts == some.texts != training_text(texts, most=50, seed=2).texts
+    assert max(int(text.split()[-1]) for text in some.texts) > 150, "not the first ones only"
+    assert "50 texts to train on (of 200, at random)" in some.words()
+
+
+def test_the_folder_of_a_task(retrieval_folder):
+    assert set(source_texts(retrieval_folder)) == set(task_texts([load_task(retrieval_folder)]))

@@ -81,7 +81,8 @@ def certified(bench: "Bench", engine: "Embed", tasks: "list[Task]") -> "Certific
     from sizewise.core.candidate import Embed
     from sizewise.decide.evidence import compare
     from sizewise.evaluate import record
-    from sizewise.study.study import facts, reference_record
+    from sizewise.study.study import facts
+    from sizewise.study.work import reference_record
 
     found = certify(bench, engine.model, parts(tasks))
     if found.neighbours.reasons:

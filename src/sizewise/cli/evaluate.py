@@ -78,8 +78,8 @@ def scores(bench: "Bench", task: "Task", candidates: "list[Candidate]") -> list[
     from sizewise.core.candidate import Embed
     from sizewise.decide.evidence import compare
     from sizewise.evaluate import applies, record
-    from sizewise.study.study import reference_record
     from sizewise.study.truncation import truncation
+    from sizewise.study.work import reference_record
 
     results = []
     reference = reference_record(bench, task, candidates)

@@ -1,7 +1,7 @@
 """`sizewise finetune`: specialise a model to pairs that belong together, or to labels."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,13 +9,20 @@ from sizewise.cli import options
 from sizewise.cli.making import check_installed, local, named, show_made
 from sizewise.core.errors import InputError
 
+if TYPE_CHECKING:
+    from sizewise.core.candidate import Model
+    from sizewise.data.task import Task
+    from sizewise.pipeline.bench import Bench
+    from sizewise.train.examples import LabelledTexts, Pairs
+    from sizewise.train.finetune import FineTuning
+
 NAME = "finetune"
 
 Files = list[Path]
 
 
 def command(
-    model: Annotated[str, typer.Argument(help="The model to start from, as in all-MiniLM-L6-v2 or ./my-model.")],
+    model: Annotated[list[str], typer.Argument(help="The model to start from; several for --learning-curve.")],
     out: Annotated[Path, typer.Option(help="A new folder for the model.")],
     pairs: Annotated[
         Files, typer.Option(help="Table of anchor and positive (or query and document). Repeatable.")
@@ -36,6 +43,13 @@ def command(
         list[int], typer.Option(min=1, help="With --pairs: dimensions that vectors stay good at. Repeatable.")
     ] = [],  # noqa: B006
     lora: Annotated[bool, typer.Option("--lora", help="Train low-rank updates instead of all weights.")] = False,
+    learning_curve: Annotated[
+        bool,
+        typer.Option("--learning-curve", help="With --labels: train each model on 5, 10, 25, 50 and 100% of them."),
+    ] = False,
+    per_label: Annotated[
+        list[int], typer.Option(min=1, help="For --learning-curve: so many texts a label instead. Repeatable.")
+    ] = [],  # noqa: B006
     seed: Annotated[int, typer.Option(min=0, help="Another one makes another model of the same recipe.")] = 0,
     price_per_hour: options.PricePerHour = None,
     store: options.Store = None,
@@ -64,10 +78,15 @@ def command(
         raise InputError(
             "say what to train on: --pairs FILE of what belongs together, or --labels FILE of labelled texts"
         )
+    if per_label and not learning_curve:
+        raise InputError("--per-label is for --learning-curve")
+    if len(model) > 1 and not learning_curve:
+        raise InputError(f"{len(model)} models were named, and one is trained at a time, but for --learning-curve")
     if labels and (matryoshka or negatives is not None):
         raise InputError(f"--{'matryoshka' if matryoshka else 'negatives'} is for --pairs")
-    check_out(out)
-    start = named(model)
+    if not learning_curve:
+        check_out(out)
+    starts = [named(one) for one in model]
     check_installed()
     if lora:
         require("peft", "--lora")
@@ -79,8 +98,12 @@ def command(
     progress.say(f"{len(examples):,} {'pairs' if pairs else 'texts with labels'} to train on{left_out}")
     chosen = {"epochs": epochs, "learning_rate": learning_rate, "batch": batch, "negatives": negatives}
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    asked = FineTuning(start, widths=tuple(matryoshka), lora=lora, seed=seed, **given)
+    asked = FineTuning(starts[0], widths=tuple(matryoshka), lora=lora, seed=seed, **given)
     with Store(store) as opened:
+        bench = Bench(opened, trust, progress)
+        if learning_curve:
+            show_curve(starts, examples, gains, asked, bench, out, per_label, json)
+            return
         about = finetune(
             asked,
             examples,
@@ -92,10 +115,55 @@ def command(
             price_per_hour=price_per_hour,
         )
         adapter = (
-            query_adapter(start, examples, opened, progress, trust)
+            query_adapter(starts[0], examples, opened, progress, trust)
             if isinstance(examples, Pairs) and any(one.needs == "rankings" for one in gains)
             else None
         )
-        bench = Bench(opened, trust, progress)
-        verdict = gate(bench, parse(model), parse(local(out)), gains, keeps, margin, adapter)
+        verdict = gate(bench, parse(model[0]), parse(local(out)), gains, keeps, margin, adapter)
     show_made(out, about, verdict, json)
+
+
+def show_curve(
+    starts: "list[Model]",
+    examples: "Pairs | LabelledTexts",
+    tasks: "list[Task]",
+    asked: "FineTuning",
+    bench: "Bench",
+    out: Path,
+    per_label: list[int],
+    json: Path | None,
+) -> None:
+    """Train on growing parts, tell what that gave, and draw it: `curve.json` and `curve.svg` in the folder `out`."""
+    from rich.table import Table
+
+    from sizewise.data.classification import Classification
+    from sizewise.report.curve import curve_svg
+    from sizewise.store.files import atomic, write_json
+    from sizewise.train.curve import learning_curve
+    from sizewise.train.examples import LabelledTexts
+
+    task = next((one for one in tasks if isinstance(one, Classification)), None)
+    if not isinstance(examples, LabelledTexts) or task is None or len(tasks) > 1:
+        raise InputError("--learning-curve needs --labels, and one --task with labels to score on")
+    if out.is_file():
+        raise InputError(f"{out} is a file; name a folder for the curve")
+    points = []
+    for point in learning_curve(starts, examples, task, asked, bench, out / "models", per_label):
+        points.append(point)
+        bench.progress.say(f"{point.model}, {point.arm} on {point.texts:,} texts: {point.held_out:.2f}")
+    document = {"schema": 1, "task": task.name, "metric": task.metric, "points": [one.to_json() for one in points]}
+    write_json(out / "curve.json", document)
+    with atomic(out / "curve.svg") as file:
+        file.write(curve_svg(points).encode())
+    if json is not None:
+        options.write_document(json, document)
+        if str(json) == "-":
+            return
+    table = Table("model", "arm")
+    for heading in ("texts", "training", "held out", "95% interval"):
+        table.add_column(heading, justify="right")
+    for one in points:
+        interval = f"{one.low:.2f} to {one.high:.2f}"
+        table.add_row(one.model, one.arm, f"{one.texts:,}", f"{one.training:.2f}", f"{one.held_out:.2f}", interval)
+    options.console().print(table)
+    options.console().print(f"Drawn in {out / 'curve.svg'}", highlight=False, soft_wrap=True)

@@ -114,6 +114,18 @@ def _binary(task: Task, raws: Sequence[Raw], reference: Raw | None) -> bool:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a candidate was made from by training, which it must not be worse than."""
+
+    start: str | None
+    """A candidate; None where it is not there to be compared with."""
+    must_gain: bool
+    """It was made to be better (fine-tuned), not to be cheaper (distilled)."""
+    named: str
+    """`start` as the model itself names it."""
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What a run measured: tasks, candidates, scores with their joint bootstrap, costs and their drift."""
 
@@ -131,6 +143,8 @@ class Evidence:
     `figures`."""
     plain: tuple[str, ...] = ()
     """Encoders without transforms: what one would use without looking for savings."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Of candidates whose model was made by training."""
 
     @property
     def shapes(self) -> tuple[str, ...]:
@@ -165,6 +179,7 @@ class Evidence:
             "figures": {name: figures.to_json() for name, figures in self.figures.items()},
             "end_to_end": {name: figures.to_json() for name, figures in self.end_to_end.items()},
             "plain": list(self.plain),
+            "origins": {name: asdict(origin) for name, origin in self.origins.items()},
             "latency_drift": self.latency_drift,
             "throughput_drift": self.throughput_drift,
         }
@@ -186,6 +201,7 @@ class Evidence:
             latency_drift=about["latency_drift"],
             throughput_drift=about["throughput_drift"],
             plain=tuple(about["plain"]),
+            origins={name: Origin(**found) for name, found in about.get("origins", {}).items()},
             end_to_end={name: Figures.from_json(found) for name, found in about["end_to_end"].items()},
         )
 

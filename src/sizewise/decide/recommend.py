@@ -84,7 +84,8 @@ class Board:
 
 
 def infeasible(evidence: Evidence, terms: Terms) -> dict[str, str]:
-    """Candidates out of the running and why: a limit broken or unmeasured, no cost to minimise, a task not done."""
+    """Candidates out of the running and why: a limit broken or unmeasured, no cost to minimise, a task not done,
+    or made by training and not shown to hold up against what it was made from."""
     reasons: dict[str, str] = {}
     for at, name in enumerate(evidence.candidates):
         figures = evidence.figures[name]
@@ -96,7 +97,31 @@ def infeasible(evidence: Evidence, terms: Terms) -> dict[str, str]:
             reasons[name] = "; ".join(broken)
         elif figures.value(terms.minimise) is None:
             reasons[name] = f"{terms.minimise} was not measured"
+        elif withheld := _withheld(evidence, terms, name):
+            reasons[name] = withheld
     return reasons
+
+
+def _withheld(evidence: Evidence, terms: Terms, name: str) -> str | None:
+    """Why the units that a made model never saw do not speak for it; None where they do, or where it was not made.
+
+    The bound on its loss against what it was made from must be below the margin, for fine-tuned models below zero.
+    """
+    if (origin := evidence.origins.get(name)) is None:
+        return None
+    if origin.start is None:
+        return f"it was made from {origin.named}, which is not here to be compared with"
+    at, start = evidence.candidates.index(name), evidence.candidates.index(origin.start)
+    failed = []
+    for t in evidence.deciding:
+        facts, compared = evidence.tasks[t], evidence.compared[t]
+        allowed = 0.0 if origin.must_gain else terms.margin_of(facts.name, facts.margin)
+        if not (facts.can_prove and compared.bounds[at, start] < allowed):
+            failed.append(facts.name)
+    if not failed:
+        return None
+    what = "no gain" if origin.must_gain else "no loss within the margin"
+    return f"made from {origin.start}, it shows {what} against it on {', '.join(failed)}"
 
 
 def _broken(terms: Terms, figures: Figures, end_to_end: Figures | None) -> list[str]:

@@ -56,6 +56,7 @@ def payload(run: Run, found: Recommendation) -> dict[str, Any]:
         "candidates": evidence.candidates,
         "shapes": evidence.shapes,
         "plain": evidence.plain,
+        "origins": {name: asdict(origin) for name, origin in evidence.origins.items()},
         "points": [_exact(one.points) for one in evidence.compared],
         "low": [_exact(one.low) for one in evidence.compared],
         "high": [_exact(one.high) for one in evidence.compared],

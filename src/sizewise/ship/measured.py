@@ -20,7 +20,7 @@ from sizewise.pipeline.bench import Bench
 from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
 from sizewise.ship.source import Chosen
 from sizewise.study.space import reference_of
-from sizewise.study.study import reference_record
+from sizewise.study.work import reference_record
 from sizewise.transform.chain import needs_fit
 
 Row = dict[str, Any]

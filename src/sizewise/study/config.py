@@ -15,6 +15,7 @@ from sizewise.decide.holdout import Holdout
 from sizewise.decide.presets import preset_of
 from sizewise.encode.encoder import Trust
 from sizewise.study.run import RunFolder
+from sizewise.study.rungs import Ladder
 from sizewise.study.space import Space
 
 
@@ -44,6 +45,7 @@ class StudyConfig:
     prices: Prices = field(default_factory=Prices)
     trust: Trust = field(default_factory=Trust)
     threads: int | None = None
+    ladder: Ladder | None = None
 
 
 def read_config(path: Path) -> StudyConfig:
@@ -66,7 +68,7 @@ class _Reader:
     path: Path
 
     def config(self, found: Mapping[str, Any]) -> StudyConfig:
-        known = ("name", "tasks", "candidates", "space", "limits", "decide", "prices", "trust", "threads")
+        known = ("name", "tasks", "candidates", "space", "limits", "decide", "prices", "trust", "threads", "ladder")
         self.keys("", found, known)
         decide = self.table(found, "decide", ("preset", "margin", "minimise", "confirm"))
         space = self.table(found, "space", tuple(one.name for one in fields(Space)))
@@ -93,6 +95,7 @@ class _Reader:
                 frozenset(self.strings(trust, "trust.remote_code")), frozenset(self.strings(trust, "trust.pickled"))
             ),
             threads=self.threads(found),
+            ladder=self.ladder(found) if "ladder" in found else None,
         )
 
     def name(self, found: Mapping[str, Any]) -> str:
@@ -179,6 +182,25 @@ class _Reader:
         if value is not None and value < 1:
             raise self.error("threads", f"must be 1 or more, not {value}")
         return value
+
+    def ladder(self, found: Mapping[str, Any]) -> Ladder:
+        table = self.table(found, "ladder", ("from", "layers", "static", "text", "epochs", "seed"))
+        start = self.typed(table, "ladder.from", str, None)
+        if start is None:
+            raise self.error("ladder.from", "is missing: name the model to make smaller ones from")
+        static = table.get("static", False)
+        if not isinstance(static, bool):
+            raise self.error("ladder.static", f"must be true or false, not {static!r}")
+        layers = self.wholes(table, "ladder.layers")
+        if not layers and not static:
+            raise self.error("ladder", "names no rung: give layers = [3, 2, 1], static = true, or both")
+        text = table.get("text", [])
+        seed = self.typed(table, "ladder.seed", int, 0)
+        epochs = self.number(table, "ladder.epochs", 0.0) if "epochs" in table else None
+        if epochs is not None and not (epochs > 0 and isfinite(epochs)):
+            raise self.error("ladder.epochs", f"must be above zero, not {epochs!r}")
+        paths = [text] if isinstance(text, str) else self.strings(table, "ladder.text")
+        return Ladder(start, layers, static, tuple(self.path.parent / path for path in paths), epochs, seed)
 
     def holdout(self, decide: Mapping[str, Any]) -> Holdout:
         value = decide.get("confirm", 0.0)

@@ -13,7 +13,8 @@ from sizewise.store.store import Store
 from sizewise.study.space import BASELINE
 
 if TYPE_CHECKING:
-    from sizewise.study.study import Outline, Study
+    from sizewise.study.study import Study
+    from sizewise.study.work import Outline
 
 PILOT_TEXTS = 48
 SECONDS_A_RECORD: Mapping[Need, float] = {"pairs": 0.1, "rankings": 0.3, "vectors": 2.5}

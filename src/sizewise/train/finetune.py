@@ -1,7 +1,7 @@
 """Fine-tuning: a model specialised to pairs that belong together, or to labels."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sizewise.train.trainer import Material, Trained
 
 LORA_RANK = 16
-LORA_LAYERS = "all-linear"
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,7 @@ def finetune(
     recipe = {"made": kind, **asdict(asked), "weights": weights, "texts": hash_of(texts), "examples": len(examples)}
     with workplace(out, recipe, progress) as work:
         model = load(folder, asked.model.name, trust, "float32", "cpu")
-        if asked.lora:
-            _add_lora(model, asked.seed)
+        merge = _low_rank(model, asked.seed) if asked.lora else None
         if isinstance(examples, Pairs):
             result, found = _on_pairs(model, asked, examples, store, trust, work, progress)
         else:
@@ -94,8 +92,8 @@ def finetune(
             )
             prompt = resolve(asked.model, trust).prompt("text")
             result, found = _on_labels(model, asked, examples, tokenizer, prompt, work, progress)
-        if asked.lora:
-            _merge_lora(model)
+        if merge is not None:
+            merge()
         model.save_pretrained(str(work / MODEL), create_model_card=False)
         about = Provenance(
             kind="fine-tuned",
@@ -239,18 +237,20 @@ def _run(
     return train(model, loss, material, settings, work, progress, label="fine-tune")
 
 
-def _add_lora(model: "SentenceTransformer", seed: int) -> None:
-    """Low-rank updates of all linear layers (Hu et al., 2021) in the place of the weights, which stay as they are."""
+def _low_rank(model: "SentenceTransformer", seed: int) -> Callable[[], None]:
+    """Train low-rank updates of all linear layers (Hu et al., "LoRA", 2021) in the place of the weights.
+
+    Returns what adds them to the weights in the end: the model is then again one that everybody loads.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(seed)
     body: Any = model[0]
-    config = LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules=LORA_LAYERS, lora_dropout=0.05)
-    body.auto_model = get_peft_model(body.auto_model, config)
+    config = LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, target_modules="all-linear", lora_dropout=0.05)
+    updated: Any = get_peft_model(body.auto_model, config)
 
+    def merge() -> None:
+        body.auto_model = updated.merge_and_unload()
 
-def _merge_lora(model: "SentenceTransformer") -> None:
-    """The updates added to the weights: the model is again one that everybody loads."""
-    body: Any = model[0]
-    body.auto_model = body.auto_model.merge_and_unload()
+    return merge

@@ -39,6 +39,20 @@ function breach(run, name, limit, value) {
   return broken ? `${name} ${written(value)} is ${side} ${written(limit)}` : null;
 }
 
+/** Why the units that a made model never saw do not speak for it; null where they do, or where it was not made. */
+function withheld(run, terms, name) {
+  const origin = run.origins[name];
+  if (!origin) return null;
+  if (missing(origin.start)) return `it was made from ${origin.named}, which is not here to be compared with`;
+  const at = run.row.get(name), start = run.row.get(origin.start), count = run.candidates.length;
+  const failed = run.deciding.filter((t) => {
+    const allowed = origin.must_gain ? 0 : marginOf(terms, run.tasks[t]);
+    return !(run.tasks[t].can_prove && run.bounds[t][at * count + start] / 100 < allowed);
+  }).map((t) => run.tasks[t].name);
+  if (!failed.length) return null;
+  return `made from ${origin.start}, it shows ${origin.must_gain ? "no gain" : "no loss within the margin"} against it on ${failed.join(", ")}`;
+}
+
 /** Candidates out of the running and why. */
 function infeasible(run, terms) {
   const reasons = new Map();
@@ -48,6 +62,7 @@ function infeasible(run, terms) {
     if (undone.length) reasons.set(name, `it does not apply to ${undone.join(", ")}`);
     else if (broken.length) reasons.set(name, broken.join("; "));
     else if (figure(run, name, terms.minimise) === null) reasons.set(name, `${terms.minimise} was not measured`);
+    else if (withheld(run, terms, name)) reasons.set(name, withheld(run, terms, name));
   });
   return reasons;
 }

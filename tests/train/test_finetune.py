@@ -1,0 +1,112 @@
+"""Fine-tuning on pairs and labels: it learns what they hold, in full or in low rank, and goes on after a stop."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sizewise.core.candidate import Model
+from sizewise.core.errors import InputError
+from sizewise.core.progress import Silent
+from sizewise.encode.encoder import Trust
+from sizewise.train import finetune as module
+from sizewise.train.card import Provenance
+from sizewise.train.examples import LabelledTexts, Pairs
+from sizewise.train.finetune import FineTuning, finetune
+from sizewise.train.losses import SupervisedContrastive
+
+
+@pytest.fixture(autouse=True)
+def plain_vectors(monkeypatch):
+    """Of negatives, by torch in float32."""
+    monkeypatch.setattr(module, "quick", lambda model: model)
+
+
+@pytest.fixture
+def asked(tiny_model):
+    return FineTuning(Model(str(tiny_model)), epochs=4, batch=16, learning_rate=2e-3)
+
+
+@pytest.fixture(scope="session")
+def labelled(sentences):
+    """The label is whether a word of water is in the text."""
+    water = {"river", "ocean", "rain", "ship", "wave", "fish"}
+    codes = np.array([bool(water & set(text.split())) for text in sentences], dtype=np.int64)
+    assert 30 < codes.sum() < 170
+    return LabelledTexts(tuple(sentences), codes, ("dry", "wet"))
+
+
+@pytest.fixture(scope="session")
+def pairs(sentences):
+    """A text and its words in reverse."""
+    long = [text for text in sentences if len(text.split()) > 3][:80]
+    return Pairs(tuple(long), tuple(" ".join(text.split()[::-1]) for text in long), ())
+
+
+def make(asked, examples, out, store, progress=None):
+    return finetune(asked, examples, out, store=store, progress=progress or Silent(), trust=Trust())
+
+
+def loaded(folder):
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+
+
+def mixed(folder, labelled):
+    """How badly labels are told apart: the loss over all texts together."""
+    vectors = loaded(folder).encode(list(labelled.texts), convert_to_tensor=True)
+    loss = SupervisedContrastive(lambda features: {"sentence_embedding": vectors}, labelled.codes)
+    return float(loss([{}], torch.arange(len(labelled))))
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_labels_are_told_apart(asked, labelled, tiny_model, tmp_path, store, lora):
+    about = make(replace(asked, lora=lora, epochs=6), labelled, tmp_path / "made", store)
+    assert mixed(tmp_path / "made", labelled) < mixed(tiny_model, labelled) - 0.05
+    assert (about.kind, about.texts) == ("fine-tuned", 200)
+    assert about.made == "fine-tuned on 200 labels of 2 labels"
+    assert Provenance.read(tmp_path / "made").settings["lora"] is lora
+    names = {path.name for path in (tmp_path / "made").iterdir()}
+    assert "adapter_config.json" not in names, "updates are merged: anybody loads it"
+
+
+def test_pairs_find_each_other(asked, pairs, tiny_model, tmp_path, store):
+    from sizewise.train.adapter import reciprocal_ranks
+
+    def rank(folder):
+        model = loaded(folder)
+        sides = (model.encode(list(side), normalize_embeddings=True) for side in (pairs.anchors, pairs.positives))
+        return reciprocal_ranks(*sides).mean()
+
+    about = make(asked, pairs, tmp_path / "made", store)
+    assert rank(tmp_path / "made") >= rank(tiny_model)
+    assert about.found["mined_negatives"] + about.found["random_negatives"] == len(pairs)
+
+
+def test_pairs_with_negatives_and_widths(asked, pairs, tmp_path, store):
+    given = replace(pairs, negatives=tuple(pairs.positives[1:] + pairs.positives[:1]))
+    about = make(replace(asked, widths=(16,), epochs=1), given, tmp_path / "made", store)
+    assert about.settings["matryoshka"] == [16]
+    assert about.training["loss"] > 0
+
+
+def test_after_ctrl_c_it_goes_on(asked, labelled, tmp_path, store, heard):
+    steps = make(asked, labelled, tmp_path / "whole", store).training["steps"]
+    with pytest.raises(KeyboardInterrupt):
+        make(asked, labelled, tmp_path / "made", store, heard(stop_at=steps // 2))
+    assert not (tmp_path / "made").exists()
+    about = make(asked, labelled, tmp_path / "made", store)
+    assert 0 < about.training["resumed_from"] < steps == about.training["steps"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [({"epochs": 0}, "must be above zero"), ({"batch": 5}, "give an even number of 4 or more")],
+)
+def test_what_cannot_be(asked, labelled, tmp_path, store, changed, message):
+    with pytest.raises(InputError, match=message):
+        make(replace(asked, **changed), labelled, tmp_path / "made", store)
+    with pytest.raises(InputError, match="is no transformer in a folder"):
+        make(replace(asked, model=Model("static:x")), labelled, tmp_path / "made", store)
