@@ -111,6 +111,36 @@ def static_model(make_static) -> Path:
     return make_static(normalize=True, max_length=24)
 
 
+class Heard:
+    """A progress that keeps what it is told. `stop_at`: at so many steps of a bar, Ctrl-C is pressed."""
+
+    def __init__(self, stop_at=None):
+        self.said, self.stop_at, self.steps = [], stop_at, 0.0
+
+    def say(self, message):
+        self.said.append(message)
+
+    def bar(self, label, total):
+        heard = self
+
+        class Bar:
+            def advance(self, amount):
+                if label.startswith(("distil", "fine-tune", "train")):
+                    heard.steps += amount
+                    if heard.stop_at is not None and heard.steps >= heard.stop_at:
+                        heard.stop_at = None
+                        os.kill(os.getpid(), signal.SIGINT)
+
+            def close(self): ...
+
+        return Bar()
+
+
+@pytest.fixture
+def heard():
+    return Heard
+
+
 @pytest.fixture
 def store(tmp_path):
     from sizewise.store.store import Store

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sizewise.cost.figures import Figures
-from sizewise.decide.evidence import Compared, Evidence, TaskFacts, rounded_up
+from sizewise.decide.evidence import Compared, Evidence, Origin, TaskFacts, rounded_up
 from sizewise.decide.presets import PRESETS
 from sizewise.decide.recommendation import decide
 from sizewise.decide.terms import Terms
@@ -64,7 +64,13 @@ def made_up(seed, candidates=14, tasks=3):
     figures["shape:bert-large"] = Figures(**dict.fromkeys(FIGURES, 900.0) | {"parameters": 335_000_000})
     ends = {names[4]: Figures(p50_ms=3.0, p95_ms=float(costs[4]) * 1.3, memory_mb=900.0)}
     plain = tuple(name for name in names if "+" not in name)
-    return Evidence(tuple(facts), tuple(names), tuple(compared), figures, 0.12, 0.05, ends, plain)
+    origins = {
+        names[1]: Origin(names[0], must_gain=False, named=names[0]),
+        names[2]: Origin(names[0], must_gain=True, named=names[0]),
+        names[3]: Origin(None, must_gain=False, named="./gone"),
+    }
+    some = dict(list(origins.items())[: seed % 4])
+    return Evidence(tuple(facts), tuple(names), tuple(compared), figures, 0.12, 0.05, ends, plain, some)
 
 
 def run_of(evidence, folder, terms=None, **more):

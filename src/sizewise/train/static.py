@@ -46,6 +46,8 @@ _SPECIAL = re.compile(r"\[[A-Z]+\d*\]|\[unused\d+\]|<[a-z/_]+\d*>|<\|.*\|>")
 AT_ONCE = 2048
 """Tokens that go through the teacher together."""
 MAX_TOKENS = 512
+USUAL = 256
+"""Dimensions."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class StaticDistillation:
     """What is to be made."""
 
     teacher: Model
-    dimensions: int = 256
+    dimensions: int | None = None
+    """None: USUAL, or the teacher's where it has fewer."""
     int8: bool = False
     """Store the table in a byte a number, with a scale for each token."""
     own_vocabulary: bool = False
@@ -63,12 +66,13 @@ class StaticDistillation:
     batch_tokens: int = 16_384
     seed: int = 0
 
-    def check(self, width: int) -> None:
-        """Raises InputError for what a teacher of so many dimensions cannot be made into."""
-        if not 0 < self.dimensions <= width:
-            raise InputError(f"--dimensions {self.dimensions}: give a number up to the teacher's {width}")
+    def width(self, available: int) -> int:
+        """Dimensions of the model, from a teacher of so many. Raises InputError for what cannot be."""
+        if self.dimensions is not None and not 0 < self.dimensions <= available:
+            raise InputError(f"--dimensions {self.dimensions}: give a number up to the teacher's {available}")
         if self.epochs < 0 or self.learning_rate <= 0:
             raise InputError("--epochs must not be below zero, and --learning-rate must be above it")
+        return min(self.dimensions or USUAL, available)
 
 
 def make_static(
@@ -89,7 +93,7 @@ def make_static(
     """
     started = time.perf_counter()
     teacher = Teacher.of(asked.teacher, trust)
-    asked.check(teacher.encoder.dimensions)
+    width = asked.width(teacher.encoder.dimensions)
     folder, weights = teacher_folder(asked.teacher, trust)
     texts = list(text.texts) if text else []
     if asked.epochs and not texts:
@@ -104,7 +108,7 @@ def make_static(
         wanted = teacher.vectors(texts, store, progress, work / "teacher.npy") if asked.epochs else None
         ordinary = ordinary_tokens(tokenizer, len(vectors))
         among = vectors[ordinary] if wanted is None else wanted[sampled(np.arange(len(texts)), AXES_TEXTS, asked.seed)]
-        axes = principal_axes(among, asked.dimensions)[1].astype(np.float32)
+        axes = principal_axes(among, width)[1].astype(np.float32)
         weights_of = frequency_weights(tokens, ordinary)
         table = (vectors - vectors[ordinary].mean(axis=0)) @ axes * weights_of[:, None]
         training: Mapping[str, Any] | None = None
@@ -121,13 +125,13 @@ def make_static(
             kind="static",
             start=asked.teacher.name,
             weights=weights,
-            made=f"one vector of {asked.dimensions} numbers for each token"
+            made=f"one vector of {width} numbers for each token"
             + (", trained to match its vectors" if training else ""),
             texts=len(texts),
             text_sha256=hash_of(texts),
             sources=tuple(sources),
             settings={
-                "dimensions": asked.dimensions, "int8": asked.int8, "own_vocabulary": asked.own_vocabulary,
+                "dimensions": width, "int8": asked.int8, "own_vocabulary": asked.own_vocabulary,
                 "epochs": asked.epochs, "learning_rate": asked.learning_rate, "batch_tokens": asked.batch_tokens,
                 "seed": asked.seed,
             },
