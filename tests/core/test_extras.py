@@ -19,7 +19,11 @@ def names(requirements):
 
 
 def test_the_table_is_that_of_the_project_file():
-    listed = {name: extra for extra in ("runtime", "study", "train") for name in names(PROJECT["optional-dependencies"][extra])}
+    listed = {
+        name: extra
+        for extra in ("runtime", "study", "train")
+        for name in names(PROJECT["optional-dependencies"][extra])
+    }
     assert dict(PACKAGES.values()) == listed
     assert not names(PROJECT["dependencies"]) & set(listed)
 
