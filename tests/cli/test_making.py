@@ -42,6 +42,10 @@ def test_fewer_layers_and_the_verdict(sizewise, tiny_model, texts, retrieval_fol
     assert "is there already" in again.err
     scored = sizewise("eval", made, f"{made}+int8", "--task", retrieval_folder, "--json", "-")
     assert scored.code == 0, scored.err
+    built = sizewise("build", made, "--out", tmp_path / "bundle")
+    assert built.code == 0, built.err
+    for name in ("training.json", "seen.safetensors"):
+        assert (tmp_path / "bundle" / name).read_bytes() == (made / name).read_bytes(), "it goes on telling on what"
 
 
 def test_static_without_text(sizewise, tiny_model, tmp_path):
@@ -96,7 +100,7 @@ def test_pairs_beside_an_adapter(sizewise, tiny_model, retrieval_folder, tmp_pat
         (["distill", "M", "--layers", "1"], "give --text to train on"),
         (["distill", "M", "--layers", "1", "--int8", "--text", "T"], "--int8 is for --static models"),
         (["distill", "M", "--layers", "1", "--text", "none.jsonl"], "none.jsonl"),
-        (["distill", "M", "--layers", "5", "--text", "T"], "has 2 layers; keep at least 1"),
+        (["distill", "M", "--layers", "5", "--text", "T"], "has 2 layers; keep fewer than that"),
         (["distill", "M+int8", "--layers", "1", "--text", "T"], "is no model: name one without transforms"),
         (["distill", "bm25", "--layers", "1", "--text", "T"], "is no model"),
         (["distill", "M", "--layers", "1", "--text", "EMPTY"], "nothing to train on"),

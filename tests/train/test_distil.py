@@ -149,7 +149,7 @@ def test_one_text_that_does_not_fit(asked, training_texts, tmp_path, store, monk
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"layers": 2}, "has 2 layers; keep at least 1 and fewer than that"),
+        ({"layers": 2}, "has 2 layers; keep fewer than that, not 2"),
         ({"dimensions": 32}, "give a number below the teacher's 32"),
         ({"widths": (40,)}, "--matryoshka 40"),
         ({"epochs": 0}, "must be above zero"),

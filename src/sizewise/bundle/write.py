@@ -1,5 +1,6 @@
 """A live pipeline as a folder: model, transforms, canaries, card and certificate."""
 
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from sizewise.bundle.tolerance import tolerance
 from sizewise.core.candidate import Candidate, Embed, is_shape
 from sizewise.core.environment import environment
 from sizewise.core.errors import InputError
+from sizewise.encode.folder import SEEN_FILE, TRAINING_FILE, local_folder
 from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
 from sizewise.store.files import write_json
 
@@ -65,6 +67,10 @@ def _write_model(folder: Path, candidate: Embed, pipeline: EmbedPipeline) -> Lay
     where = "." if transforms is not None else MODEL
     (folder / where).mkdir(exist_ok=True)
     about = pipeline.encoder.export(folder / where, pipeline.prompts)
+    made = local_folder(candidate.model)
+    for name in (TRAINING_FILE, SEEN_FILE):  # a model that was trained here goes on telling on what
+        if made is not None and (made / name).is_file():
+            shutil.copyfile(made / name, folder / name)
     if transforms:
         modules.append(folder, transforms, cosine=pipeline.chain.cosine)
     parameters.save(folder / TRANSFORMS, pipeline.chain, candidate.steps)

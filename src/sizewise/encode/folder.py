@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import orjson
 
-from sizewise.core.candidate import Role
+from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
-from sizewise.encode.encoder import Trust
+from sizewise.encode.encoder import Trust, scheme
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -57,6 +57,15 @@ def locate(name: str, trust: Trust) -> "ModelFolder":
         folder = ModelFolder(name, _from_hub(name, pickled=name in trust.pickled))
     folder.check(trust)
     return folder
+
+
+def local_folder(model: Model) -> Path | None:
+    """The local folder that a model is named by, static ones included; None for one that has another name."""
+    found = scheme(model.name)
+    if found is not None and found[0] != "static":
+        return None
+    path = Path(found[1] if found else model.name).expanduser()
+    return path if os.path.isdir(path) else None  # noqa: PTH112 - as in locate
 
 
 @dataclass(frozen=True)

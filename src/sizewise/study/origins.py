@@ -7,14 +7,13 @@ from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse
 from sizewise.decide.evidence import Origin
 from sizewise.encode.encoder import Trust
-from sizewise.encode.folder import locate
+from sizewise.encode.folder import local_folder, locate
 from sizewise.train.card import Provenance
-from sizewise.train.unseen import model_folder
 
 
 def made_from(model: Model) -> Provenance | None:
     """Of a model in a local folder that was made by training; None for others."""
-    folder = model_folder(model)
+    folder = local_folder(model)
     return Provenance.read(folder) if folder else None
 
 

@@ -90,14 +90,16 @@ def distil(
     texts = list(text.texts)
     recipe = {"made": "distilled", **asdict(asked), "weights": weights, "texts": hash_of(texts)}
     with workplace(out, recipe, progress) as work:
-        wanted = teacher.vectors(texts, store, progress, work / "teacher.npy")
         # On processors torch's fused attention takes longer backwards than all the rest of a step.
         attention = "eager" if device() == "cpu" else None
         whole = load(folder, asked.teacher.name, trust, "float32", "cpu", attention)
+        layers = depth(whole, asked.teacher.name)
+        if asked.layers >= layers:
+            raise InputError(f"{asked.teacher.name} has {layers} layers; keep fewer than that, not {asked.layers}")
+        wanted = teacher.vectors(texts, store, progress, work / "teacher.npy")
         unseen = held_out(len(texts), asked.seed)
         trained_on = np.setdiff1d(np.arange(len(texts)), unseen)
         sample = sampled(trained_on, TRIED, asked.seed)
-        layers = depth(whole, asked.teacher.name)
         kept, tried = best_start(
             whole, asked.layers, [teacher.prompt + texts[at] for at in sample], wanted[sample], asked.teacher.name
         )

@@ -146,7 +146,7 @@ def _on_labels(
     import torch
 
     batches = GroupByLabelBatchSampler(
-        data, min(asked.batch, len(examples)), drop_last=False, valid_label_columns=["label"],
+        data, 2 * (min(asked.batch, len(examples)) // 2), drop_last=False, valid_label_columns=["label"],
         generator=torch.Generator(), seed=asked.seed,
     )  # fmt: skip
     tokens = tokenizer(examples.texts, prompt)

@@ -2,11 +2,9 @@
 
 import resource
 import shutil
-import signal
-import threading
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -20,9 +18,10 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from sizewise.core.errors import RunError
-from sizewise.core.progress import Bar, Progress
+from sizewise.core.progress import Progress
 from sizewise.encode.budget import out_of_memory
 from sizewise.encode.numeric import has_bfloat16
+from sizewise.train.following import Following
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -122,7 +121,7 @@ def train(
         dataloader_pin_memory=device == "cuda",
     )
     bar = progress.bar(label, float(steps))
-    following = _Following(bar, progress)
+    following = Following(bar, progress)
     callbacks: list[TrainerCallback] = [following]
     if look:
         callbacks.append(EarlyStoppingCallback(PATIENCE, LEAST_GAIN))
@@ -237,69 +236,8 @@ class _Evaluator(BaseEvaluator):
         return dict(self._look())
 
 
-class _Following(TrainerCallback):
-    """Tells how training goes on, and ends it in good order on Ctrl-C."""
-
-    def __init__(self, bar: Bar, progress: Progress) -> None:
-        self._bar, self._progress = bar, progress
-        self.stopped = False
-        self.first = 0
-        self.loss = float("nan")
-        self.history: list[dict[str, float]] = []
-
-    @contextmanager
-    def interrupts(self) -> Iterator[None]:
-        """Within the block the first Ctrl-C ends training behind a checkpoint; the second one at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.getsignal(signal.SIGINT)
-
-        def heard(*_: Any) -> None:
-            if self.stopped:
-                raise KeyboardInterrupt
-            self.stopped = True
-            self._progress.say("stopping behind this step; Ctrl-C again to stop at once")
-
-        signal.signal(signal.SIGINT, heard)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.first = state.global_step
-        self.history = [dict(one) for one in state.log_history if any(k.startswith("eval_") for k in one)]
-        if self.first:
-            self._progress.say(f"going on behind step {self.first:,} of {state.max_steps:,}")
-        self._bar.advance(0.0)
-        self._bar.advance(float(self.first))
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        self._bar.advance(1.0)
-        if self.stopped:
-            control.should_save = control.should_training_stop = True
-        return control
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
-        if logs and "loss" in logs:
-            with suppress(TypeError, ValueError):
-                self.loss = float(logs["loss"])
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
-        found = {name.removeprefix("eval_"): float(value) for name, value in (metrics or {}).items()}
-        kept = {
-            name: value for name, value in found.items() if name not in ("runtime", "epoch") and "_per_" not in name
-        }
-        self.history.append({"step": float(state.global_step), **kept})
-        said = ", ".join(f"{name} {value:.4f}" for name, value in kept.items())
-        self._progress.say(f"step {state.global_step:,} of {state.max_steps:,}: {said}, loss {self.loss:.4f}")
-
-
 def _peak_mb(device: str) -> float:
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
-    import sys
-
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

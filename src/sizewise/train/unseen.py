@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sizewise.core.candidate import Candidate, Embed, Model
 from sizewise.core.errors import InputError
 from sizewise.data.seen import Seen
 from sizewise.data.task import Task
-from sizewise.encode.encoder import scheme
+from sizewise.encode.folder import local_folder
 from sizewise.train.card import seen_by
 from sizewise.train.texts import tested_texts
 
@@ -45,17 +44,8 @@ def check_unseen(candidates: Sequence[Candidate], tasks: Sequence[Task]) -> list
     ]
 
 
-def model_folder(model: Model) -> Path | None:
-    """The local folder that a model is named by; None for one that has another name."""
-    found = scheme(model.name)
-    if found is not None and found[0] != "static":
-        return None
-    path = Path(found[1] if found else model.name).expanduser()
-    return path if path.is_dir() else None
-
-
 def _overlaps(model: Model, tasks: Sequence[Task]) -> Iterator[Overlap]:
-    folder = model_folder(model)
+    folder = local_folder(model)
     seen = seen_by(folder) if folder else None
     for task in tasks if seen is not None else ():
         assert seen is not None
