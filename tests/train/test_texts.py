@@ -77,6 +77,9 @@ def test_named_columns_and_plain_text(tmp_path):
     plain = tmp_path / "plain.txt"
     plain.write_text("one\n\ntwo\n")
     assert [text for text in read_texts(plain) if text] == ["one", "two"]
+    packed = tmp_path / "packed.txt.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert list(read_texts(packed)) == list(read_texts(plain))
     with pytest.raises(InputError, match="no such file"):
         list(read_texts(tmp_path / "none.jsonl"))
 

@@ -34,7 +34,7 @@ def read_corpus(path: str | Path, fields: Mapping[str, str] | None = None) -> It
         return _table(table, fields or {}) if table else _files(path)
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder; check the path")
-    if path.suffix.lower() == ".txt":
+    if path.name.lower().endswith((".txt", ".txt.gz")):
         return _lines(path)
     if path.suffix.lower() == ".md":
         return iter([_file(path, path.name)])
