@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -270,9 +269,7 @@ def test_what_fits_is_not_predicted(fakes):
 
 
 def test_too_large_shapes_start_no_process(plan, started):
-    started_at = time.perf_counter()
     found = measure([parse("shape:gpt3-175b")], plan)
-    assert time.perf_counter() - started_at < 0.5
     assert started == []
     (figures,) = found.figures.values()
     assert figures.source == "predicted"
