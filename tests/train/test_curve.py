@@ -65,6 +65,10 @@ def test_frozen_and_fine_tuned_on_growing_parts(folder, tiny_model, tmp_path, st
     monkeypatch.setattr(curve, "finetune", None)
     again = list(learning_curve([model], examples, task, asked, bench, tmp_path / "models", (4,)))
     assert again == found, "nothing is trained twice"
+    with pytest.raises(TypeError):  # that there is nothing to train with
+        next(
+            p for p in learning_curve([model], examples, task, replace(asked, seed=1), bench, tmp_path / "models", (4,))
+        )
     chart = curve_chart(found)
     assert len(chart["data"]["values"]) == 8
     assert curve_svg(found).startswith("<svg")

@@ -9,9 +9,10 @@ import torch
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
 from sizewise.core.progress import Silent
+from sizewise.data.seen import Seen
 from sizewise.encode.encoder import Trust
 from sizewise.train import finetune as module
-from sizewise.train.card import Provenance
+from sizewise.train.card import Provenance, seen_by
 from sizewise.train.examples import LabelledTexts, Pairs
 from sizewise.train.finetune import FineTuning, finetune
 from sizewise.train.losses import SupervisedContrastive
@@ -99,6 +100,24 @@ def test_after_ctrl_c_it_goes_on(asked, labelled, tmp_path, store, heard):
     assert not (tmp_path / "made").exists()
     about = make(asked, labelled, tmp_path / "made", store)
     assert 0 < about.training["resumed_from"] < steps == about.training["steps"]
+
+
+def test_other_labels_of_the_same_texts_are_another_recipe(asked, labelled, tmp_path, store, heard):
+    with pytest.raises(KeyboardInterrupt):
+        make(asked, labelled, tmp_path / "made", store, heard(stop_at=5))
+    told = heard()
+    swapped = replace(labelled, codes=1 - labelled.codes)
+    about = make(asked, swapped, tmp_path / "made", store, told)
+    assert about.training["resumed_from"] == 0
+    assert any("another recipe, which is discarded" in line for line in told.said)
+
+
+def test_what_the_start_has_seen_the_made_one_has_seen(asked, labelled, pairs, tmp_path, store):
+    make(replace(asked, epochs=1), labelled, tmp_path / "first", store)
+    make(replace(asked, model=Model(str(tmp_path / "first")), epochs=1), pairs, tmp_path / "second", store)
+    seen = seen_by(tmp_path / "second")
+    assert seen.holds([*labelled.texts, *pairs.texts]).all()
+    assert len(seen) == len(Seen.of([*labelled.texts, *pairs.texts]))
 
 
 @pytest.mark.parametrize(

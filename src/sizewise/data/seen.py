@@ -31,6 +31,10 @@ class Seen:
         exact, near = np.array(found, dtype=np.uint64).reshape(-1, 2).T
         return cls(np.unique(exact), np.unique(near))
 
+    def __or__(self, other: "Seen") -> "Seen":
+        """What is in either."""
+        return Seen(np.union1d(self.digests, other.digests), np.union1d(self.near, other.near))
+
     def __len__(self) -> int:
         return len(self.digests)
 

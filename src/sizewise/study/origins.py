@@ -28,12 +28,13 @@ def missing_starts(candidates: Sequence[Candidate], trust: Trust) -> list[str]:
 
 
 def origins(candidates: Sequence[Candidate]) -> dict[str, Origin]:
-    """By candidate: what its model was made from, as that stands among `candidates`, without transforms."""
-    plain = {one.model.name: str(one) for one in candidates if isinstance(one, Embed) and one == one.plain}
+    """By candidate: what its model was made from, as the model names it, where that is among `candidates`: the plain
+    one, in float32, whatever else is made of it."""
+    there = {str(one) for one in candidates}
     found = {}
     for one in candidates:
         if isinstance(one, Embed) and (about := made_from(one.model)):
-            start = plain.get(about.start)
+            start = about.start if about.start in there else None
             found[str(one)] = Origin(start, about.kind == "fine-tuned", about.start)
     return found
 

@@ -13,8 +13,10 @@ from sizewise.data.fingerprint import fingerprint
 from sizewise.decide.evidence import compare
 from sizewise.evaluate import record
 from sizewise.pipeline.bench import Bench
+from sizewise.store.files import digest
+from sizewise.train.distil import teacher_folder
 from sizewise.train.examples import LabelledTexts
-from sizewise.train.finetune import FineTuning, finetune
+from sizewise.train.finetune import FineTuning, finetune, recipe
 
 SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)
 """Of the data, where no numbers of texts a label are given."""
@@ -52,17 +54,19 @@ def learning_curve(
 ) -> Iterator[CurvePoint]:
     """Every model, frozen and fine-tuned, on growing parts of `examples`; the smaller part is in the larger one.
 
-    `work` is a folder where the models are made; those that are there are not made again.
+    `work` is a folder where the models are made, named by their recipe; those that are there are not made again.
     """
     for model in models:
         for each, part in parts(examples, per_label, asked.seed):
             some = part_of(task, part)
             arms = {"frozen": model}
-            out = work / f"{Path(model.name).name}-{len(part)}"
+            mine = replace(asked, model=model)
+            key = digest(recipe(mine, part, teacher_folder(model, bench.trust)[1]))
+            out = work / f"{Path(model.name).name}-{len(part)}-{key[:12]}"
             if not out.is_dir():
                 out.parent.mkdir(parents=True, exist_ok=True)
                 finetune(
-                    replace(asked, model=model), part, out,
+                    mine, part, out,
                     sources=[task.path], store=bench.store, progress=bench.progress, trust=bench.trust,
                 )  # fmt: skip
             arms["fine-tuned"] = Model(str(out.absolute()))

@@ -18,7 +18,7 @@ from sizewise.encode.source import FolderSource, load
 from sizewise.encode.tokens import TextTokenizer
 from sizewise.encode.torch import device
 from sizewise.store.store import Store
-from sizewise.train.card import Provenance, hash_of
+from sizewise.train.card import Provenance, hash_of, seen_by
 from sizewise.train.layers import best_start, depth, shallow, without_dropout
 from sizewise.train.look import COSINE, agreement, held_out
 from sizewise.train.teacher import Teacher, Vectors
@@ -155,7 +155,7 @@ def distil(
             price_per_hour=price_per_hour,
             seconds=time.perf_counter() - started,
         )  # fmt: skip
-        about.write(work / MODEL, Seen.of(texts))
+        about.write(work / MODEL, Seen.of(texts) | (seen_by(folder.path) or Seen.of(())))
         return about
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from sizewise.core.errors import InputError
 from sizewise.data.fields import bad, optional_text, text
+from sizewise.data.fingerprint import fingerprint
 from sizewise.data.formats import rows
 from sizewise.data.labelled import read_labelled
 from sizewise.data.seen import Seen
@@ -32,6 +33,11 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.anchors)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over all of it: what belongs to what, too."""
+        return fingerprint({"examples": "pairs"}, [self.anchors, self.positives, self.negatives])
 
     @property
     def texts(self) -> list[str]:
@@ -57,6 +63,11 @@ class LabelledTexts:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over texts and labels."""
+        return fingerprint({"examples": "labels"}, [self.texts, self.labels], [self.codes])
 
     def take(self, chosen: npt.NDArray[np.int64]) -> "LabelledTexts":
         """Those at some positions."""

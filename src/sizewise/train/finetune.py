@@ -20,7 +20,7 @@ from sizewise.encode.stored import stored_vectors
 from sizewise.encode.tokens import TextTokenizer
 from sizewise.store.store import Store
 from sizewise.train.adapter import Adapter
-from sizewise.train.card import Provenance, hash_of
+from sizewise.train.card import Provenance, hash_of, seen_by
 from sizewise.train.distil import teacher_folder
 from sizewise.train.examples import LabelledTexts, Pairs
 from sizewise.train.negatives import mined
@@ -80,8 +80,7 @@ def finetune(
     folder, weights = teacher_folder(asked.model, trust)
     texts = examples.texts if isinstance(examples, Pairs) else list(examples.texts)
     kind = "pairs" if isinstance(examples, Pairs) else "labels"
-    recipe = {"made": kind, **asdict(asked), "weights": weights, "texts": hash_of(texts), "examples": len(examples)}
-    with workplace(out, recipe, progress) as work:
+    with workplace(out, recipe(asked, examples, weights), progress) as work:
         model = load(folder, asked.model.name, trust, "float32", "cpu")
         merge = _low_rank(model, asked.seed) if asked.lora else None
         if isinstance(examples, Pairs):
@@ -113,8 +112,13 @@ def finetune(
             price_per_hour=price_per_hour,
             seconds=time.perf_counter() - started,
         )  # fmt: skip
-        about.write(work / MODEL, Seen.of(texts))
+        about.write(work / MODEL, Seen.of(texts) | (seen_by(folder.path) or Seen.of(())))
         return about
+
+
+def recipe(asked: FineTuning, examples: Pairs | LabelledTexts, weights: str) -> dict[str, Any]:
+    """All that a fine-tuned model depends on; `weights` are those that it starts from, by their sha256."""
+    return {"made": "fine-tuned", **asdict(asked), "weights": weights, "examples": examples.fingerprint}
 
 
 def query_adapter(model: Model, pairs: Pairs, store: Store, progress: Progress, trust: Trust) -> Adapter:

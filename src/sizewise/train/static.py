@@ -28,7 +28,7 @@ from sizewise.encode.static import StaticEncoder
 from sizewise.encode.tokens import TextTokenizer, Tokens, read_tokenizer
 from sizewise.store.files import to_json
 from sizewise.store.store import Store
-from sizewise.train.card import Provenance, hash_of
+from sizewise.train.card import Provenance, hash_of, seen_by
 from sizewise.train.distil import AXES_TEXTS, projected, sampled, teacher_folder
 from sizewise.train.look import COSINE, agreement, held_out
 from sizewise.train.teacher import Teacher
@@ -140,7 +140,7 @@ def make_static(
             price_per_hour=price_per_hour,
             seconds=time.perf_counter() - started,
         )  # fmt: skip
-        about.write(work / MODEL, Seen.of(texts if asked.epochs else ()))
+        about.write(work / MODEL, Seen.of(texts if asked.epochs else ()) | (seen_by(folder.path) or Seen.of(())))
         return about
 
 
