@@ -66,7 +66,7 @@ def test_labels(sizewise, tiny_model, sentences, tmp_path):
         "finetune", tiny_model, "--labels", task / "train.jsonl", "--task", task, "--out", made, "--epochs", 1
     )
     assert found.code == 0, found.err
-    assert "fine-tuned on 120 labels of 2 labels" in found.out
+    assert "fine-tuned on 120 texts of 2 labels" in found.out
     assert f"{made} against {tiny_model}: " in found.out
     refused = sizewise(
         "finetune", tiny_model, "--labels", task / "test.jsonl", "--out", tmp_path / "other", "--epochs", 1

@@ -14,7 +14,7 @@ import pytest
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError, RunError
 from sizewise.core.progress import Silent
-from sizewise.encode.encoder import Trust
+from sizewise.pipeline.bench import Bench
 from sizewise.train import teacher as teachers
 from sizewise.train.card import Provenance, seen_by
 from sizewise.train.distil import Distillation, distil
@@ -27,7 +27,7 @@ def plain_teacher(monkeypatch):
 
 
 def make(asked, text, out, store, progress=None):
-    return distil(asked, text, out, store=store, progress=progress or Silent(), trust=Trust(), sources=["made up"])
+    return distil(asked, text, out, Bench(store, progress=progress or Silent()), sources=["made up"])
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
 from sizewise.core.progress import Silent
 from sizewise.data.seen import Seen
-from sizewise.encode.encoder import Trust
+from sizewise.pipeline.bench import Bench
 from sizewise.train import finetune as module
 from sizewise.train.card import Provenance, seen_by
 from sizewise.train.examples import LabelledTexts, Pairs
@@ -46,7 +46,7 @@ def pairs(sentences):
 
 
 def make(asked, examples, out, store, progress=None):
-    return finetune(asked, examples, out, store=store, progress=progress or Silent(), trust=Trust())
+    return finetune(asked, examples, out, Bench(store, progress=progress or Silent()))
 
 
 def loaded(folder):
@@ -67,7 +67,7 @@ def test_labels_are_told_apart(asked, labelled, tiny_model, tmp_path, store, lor
     about = make(replace(asked, lora=lora, epochs=6), labelled, tmp_path / "made", store)
     assert mixed(tmp_path / "made", labelled) < mixed(tiny_model, labelled) - 0.05
     assert (about.kind, about.texts) == ("fine-tuned", 200)
-    assert about.made == "fine-tuned on 200 labels of 2 labels"
+    assert about.made == "fine-tuned on 200 texts of 2 labels"
     assert Provenance.read(tmp_path / "made").settings["lora"] is lora
     names = {path.name for path in (tmp_path / "made").iterdir()}
     assert "adapter_config.json" not in names, "updates are merged: anybody loads it"

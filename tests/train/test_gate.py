@@ -8,10 +8,8 @@ import pytest
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse
-from sizewise.core.progress import Silent
 from sizewise.data.load import load_task
 from sizewise.data.seen import Seen
-from sizewise.encode.encoder import Trust
 from sizewise.pipeline.bench import Bench
 from sizewise.train import teacher as teachers
 from sizewise.train.adapter import Adapter
@@ -35,7 +33,7 @@ def made(tiny_model, training_texts, tmp_path, store, monkeypatch):
     def make(*more):
         text = replace(training_texts, texts=(*training_texts.texts, *more))
         asked = Distillation(Model(str(tiny_model)), layers=1, epochs=1, batch_tokens=512)
-        distil(asked, text, tmp_path / "made", store=store, progress=Silent(), trust=Trust())
+        distil(asked, text, tmp_path / "made", Bench(store))
         return str(tmp_path / "made")
 
     return make

@@ -5,10 +5,9 @@ import pytest
 
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
-from sizewise.core.progress import Silent
-from sizewise.encode.encoder import Trust
 from sizewise.encode.resolve import resolve
 from sizewise.encode.tokens import Tokens
+from sizewise.pipeline.bench import Bench
 from sizewise.train import teacher as teachers
 from sizewise.train.static import SIF, StaticDistillation, frequency_weights, make_static
 
@@ -22,7 +21,7 @@ def plain_teacher(monkeypatch):
 def make(tiny_model, tmp_path, store):
     def made(name="made", text=None, **changed):
         asked = StaticDistillation(Model(str(tiny_model)), **{"dimensions": 16, **changed})
-        about = make_static(asked, text, tmp_path / name, store=store, progress=Silent(), trust=Trust())
+        about = make_static(asked, text, tmp_path / name, Bench(store))
         return about, tmp_path / name
 
     return made

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sizewise.cli import options
-from sizewise.cli.making import check_installed, local, named, show_made
+from sizewise.cli.making import check_installed, show_made
 from sizewise.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def command(
     Stopped, the same command goes on where it was. With --task, the model is compared with its teacher on units that
     it never saw, and the verdict is printed.
     """
-    from sizewise.core.grammar import parse
+    from sizewise.core.candidate import Embed, Model
+    from sizewise.core.grammar import local, plain_model
     from sizewise.data.load import load_task
     from sizewise.pipeline.bench import Bench
     from sizewise.store.store import Store
@@ -90,7 +91,7 @@ def command(
     if not text and not (static and not epochs):
         raise InputError("give --text to train on: a table, a .txt file, a folder of texts, a task or a study file")
     check_out(out)
-    model = named(teacher)
+    model = plain_model(teacher)
     check_installed()
     tasks = [load_task(path) for path in task]
     progress = options.progress(quiet)
@@ -100,21 +101,17 @@ def command(
     if found:
         progress.say(found.words())
     with Store(store) as opened:
-        common: dict[str, Any] = {
-            "sources": text, "store": opened, "progress": progress,
-            "trust": options.trust(trust_remote_code, allow_pickle), "price_per_hour": price_per_hour,
-        }  # fmt: skip
+        bench = Bench(opened, options.trust(trust_remote_code, allow_pickle), progress)
+        common: dict[str, Any] = {"sources": text, "price_per_hour": price_per_hour}
         if layers is None:
-            asked = StaticDistillation(model, int8=int8, own_vocabulary=own_vocabulary, seed=seed, **given)
-            about = make_static(asked, found, out, **common)
+            table = StaticDistillation(model, int8=int8, own_vocabulary=own_vocabulary, seed=seed, **given)
+            about = make_static(table, found, out, bench, **common)
         else:
             assert found is not None
-            about = distil(
-                Distillation(model, layers, widths=tuple(matryoshka), seed=seed, **given), found, out, **common
-            )
-        bench = Bench(opened, common["trust"], progress)
-        made = parse(f"static:{out}" if static else local(out))
-        verdict = gate(bench, parse(teacher), made, keeps=tasks, margin=margin)
+            asked = Distillation(model, layers, widths=tuple(matryoshka), seed=seed, **given)
+            about = distil(asked, found, out, bench, **common)
+        made = Embed(Model(f"static:{out}" if static else local(out)))
+        verdict = gate(bench, Embed(model), made, keeps=tasks, margin=margin)
     show_made(out, about, verdict, json)
 
 

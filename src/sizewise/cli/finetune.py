@@ -7,7 +7,7 @@ import typer
 
 from sizewise.cli import options
 from sizewise.cli.curve import show_curve
-from sizewise.cli.making import check_installed, local, named, show_made
+from sizewise.cli.making import check_installed, show_made
 from sizewise.core.errors import InputError
 
 NAME = "finetune"
@@ -57,8 +57,9 @@ def command(
     With --task, it is compared on units that it never saw with the model that it was made from, and, for pairs, with a
     linear adapter of the queries. Stopped, the same command goes on where it was.
     """
+    from sizewise.core.candidate import Embed, Model
     from sizewise.core.extras import require
-    from sizewise.core.grammar import parse
+    from sizewise.core.grammar import local, plain_model
     from sizewise.data.load import load_task
     from sizewise.pipeline.bench import Bench
     from sizewise.store.store import Store
@@ -80,7 +81,7 @@ def command(
         raise InputError(f"--{'matryoshka' if matryoshka else 'negatives'} is for --pairs")
     if not learning_curve:
         check_out(out)
-    starts = [named(one) for one in model]
+    starts = [plain_model(one) for one in model]
     check_installed()
     if lora:
         require("peft", "--lora")
@@ -98,20 +99,12 @@ def command(
         if learning_curve:
             show_curve(starts, examples, gains, asked, bench, out, per_label, json)
             return
-        about = finetune(
-            asked,
-            examples,
-            out,
-            sources=[str(path) for path in (*pairs, *labels)],
-            store=opened,
-            progress=progress,
-            trust=trust,
-            price_per_hour=price_per_hour,
-        )
+        sources = [str(path) for path in (*pairs, *labels)]
+        about = finetune(asked, examples, out, bench, sources=sources, price_per_hour=price_per_hour)
         adapter = (
-            query_adapter(starts[0], examples, opened, progress, trust)
+            query_adapter(starts[0], examples, bench)
             if isinstance(examples, Pairs) and any(one.needs == "rankings" for one in gains)
             else None
         )
-        verdict = gate(bench, parse(model[0]), parse(local(out)), gains, keeps, margin, adapter)
+        verdict = gate(bench, Embed(starts[0]), Embed(Model(local(out))), gains, keeps, margin, adapter)
     show_made(out, about, verdict, json)

@@ -1,31 +1,13 @@
-"""What `distill` and `finetune` share: names of what is made, and telling whether it may be shipped."""
+"""What `distill` and `finetune` share: telling what was made, and whether it may be shipped."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sizewise.cli import options
-from sizewise.core.errors import InputError
 
 if TYPE_CHECKING:
-    from sizewise.core.candidate import Model
     from sizewise.train.card import Provenance
     from sizewise.train.gate import Verdict
-
-
-def named(text: str) -> "Model":
-    """The model that a plain candidate names. Raises InputError for any other candidate."""
-    from sizewise.core.candidate import Embed
-    from sizewise.core.grammar import parse
-
-    candidate = parse(text)
-    if not isinstance(candidate, Embed) or candidate.steps:
-        raise InputError(f"{text} is no model: name one without transforms, as in all-MiniLM-L6-v2")
-    return candidate.model
-
-
-def local(folder: Path) -> str:
-    """A folder as candidates name it."""
-    return str(folder) if folder.is_absolute() else f"./{folder}"
 
 
 def check_installed() -> None:

@@ -14,6 +14,7 @@
 import json
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast, get_args
 
 from sizewise.core.candidate import Candidate, Embed, Lexical, Model, Role, Step
@@ -75,6 +76,19 @@ def without_auto(text: str) -> Embed | None:
     if rest.strip() == "bm25":
         raise InputError(f"candidate {text!r}: bm25 has no engines to choose from; write bm25 alone")
     return cast("Embed", parse(rest))
+
+
+def plain_model(text: str) -> Model:
+    """The model that a candidate without transforms names. Raises InputError for any other candidate."""
+    candidate = parse(text)
+    if not isinstance(candidate, Embed) or candidate.steps or candidate.rescore:
+        raise InputError(f"{text} is no model: name one without transforms, as in all-MiniLM-L6-v2")
+    return candidate.model
+
+
+def local(folder: Path) -> str:
+    """A folder as candidates name it: a relative path begins with a dot."""
+    return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
 
 
 def with_engine(candidate: Embed, engine: str) -> Embed:

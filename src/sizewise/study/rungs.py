@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from sizewise.core.candidate import Embed, Model
-from sizewise.core.errors import InputError
-from sizewise.core.grammar import parse
+from sizewise.core.grammar import local, plain_model
 from sizewise.data.task import Task
 from sizewise.pipeline.bench import Bench
-from sizewise.store.files import digest, make_private
+from sizewise.store.files import digest
+from sizewise.store.prepared import prepared
 from sizewise.train.card import hash_of
 from sizewise.train.distil import Distillation, distil, teacher_folder
 from sizewise.train.static import StaticDistillation, make_static
 from sizewise.train.texts import TrainingText, held_back, source_texts, task_texts, training_text
+from sizewise.train.work import MODEL
 
-FOLDER = "made"
-"""In the store: every model that was made, by its recipe."""
 STATIC = "static"
 
 
@@ -36,22 +35,16 @@ class Ladder:
     seed: int = 0
 
     @property
-    def model(self) -> Model:
-        """Raises InputError when `start` is no plain model."""
-        candidate = parse(self.start)
-        if not isinstance(candidate, Embed) or candidate.steps:
-            raise InputError(f"ladder.from = {self.start!r} is no model; name one without transforms")
-        return candidate.model
-
-    @property
     def names(self) -> list[str]:
         """Of the rungs, the largest first."""
         return [f"L{layers}" for layers in sorted(self.layers, reverse=True)] + ([STATIC] if self.static else [])
 
-    def candidates(self, folder: Path) -> list[str]:
-        """The rungs as candidates, once they are in `folder`."""
-        place = folder if folder.is_absolute() else Path(f"./{folder}")
-        return [_candidate(place, name) for name in self.names]
+    def candidates(self, folder: Path) -> dict[str, str]:
+        """By name, the rungs as candidates, once they are in `folder`."""
+        return {
+            name: str(Embed(Model(f"static:{folder / name}" if name == STATIC else local(folder / name))))
+            for name in self.names
+        }
 
 
 def make_rungs(ladder: Ladder, tasks: Sequence[Task], bench: Bench, folder: Path) -> None:
@@ -62,22 +55,29 @@ def make_rungs(ladder: Ladder, tasks: Sequence[Task], bench: Bench, folder: Path
     sources = (one for path in ladder.text for one in source_texts(path)) if ladder.text else task_texts(tasks)
     text = training_text(sources, tested=held_back(tasks))
     bench.progress.say(f"ladder: {text.words()}")
-    for name, asked in _asked(ladder):
-        _, weights = teacher_folder(ladder.model, bench.trust)
-        key = digest({"asked": str(asked), "weights": weights, "texts": hash_of(list(text.texts))})
-        kept = bench.store.root / FOLDER / key[:32]
-        if not (kept / name).is_dir():
-            make_private(kept)
-            _make(asked, text, kept / name, ladder, bench)
-        _linked(kept / name, folder / name)
+    model = plain_model(ladder.start)
+    _, weights = teacher_folder(model, bench.trust)
+    hashed = hash_of(list(text.texts))
+    for name, asked in _asked(ladder, model):
+        about = {"asked": str(asked), "weights": weights, "texts": hashed}
+
+        def make(half: Path, asked: Distillation | StaticDistillation = asked, key: str = digest(about)) -> None:
+            # Not in `half`, which goes when this is stopped: there the next one goes on.
+            work = half.parent / f".{key[:32]}.made"
+            work.mkdir(exist_ok=True)
+            _make(asked, text, work / MODEL, ladder, bench)
+            (work / MODEL).rename(half / MODEL)
+            shutil.rmtree(work)
+
+        _linked(prepared(bench.store.root, about, make) / MODEL, folder / name)
 
 
-def _asked(ladder: Ladder) -> Iterator[tuple[str, Distillation | StaticDistillation]]:
+def _asked(ladder: Ladder, model: Model) -> Iterator[tuple[str, Distillation | StaticDistillation]]:
     epochs: dict[str, Any] = {} if ladder.epochs is None else {"epochs": ladder.epochs}
     for layers in sorted(ladder.layers, reverse=True):
-        yield f"L{layers}", Distillation(ladder.model, layers, seed=ladder.seed, **epochs)
+        yield f"L{layers}", Distillation(model, layers, seed=ladder.seed, **epochs)
     if ladder.static:
-        yield STATIC, StaticDistillation(ladder.model, seed=ladder.seed, **{"epochs": STATIC_EPOCHS, **epochs})
+        yield STATIC, StaticDistillation(model, seed=ladder.seed, **{"epochs": STATIC_EPOCHS, **epochs})
 
 
 STATIC_EPOCHS = 5.0
@@ -87,16 +87,11 @@ STATIC_EPOCHS = 5.0
 def _make(
     asked: Distillation | StaticDistillation, text: TrainingText, out: Path, ladder: Ladder, bench: Bench
 ) -> None:
-    make = distil if isinstance(asked, Distillation) else make_static
-    make(
-        asked,  # type: ignore[arg-type]
-        text,
-        out,
-        sources=[str(path) for path in ladder.text] or ["the tasks of the study"],
-        store=bench.store,
-        progress=bench.progress,
-        trust=bench.trust,
-    )
+    sources = [str(path) for path in ladder.text] or ["the tasks of the study"]
+    if isinstance(asked, Distillation):
+        distil(asked, text, out, bench, sources=sources)
+    else:
+        make_static(asked, text, out, bench, sources=sources)
 
 
 def _linked(kept: Path, folder: Path) -> None:
@@ -111,12 +106,3 @@ def _linked(kept: Path, folder: Path) -> None:
             shutil.copyfile(source, target)
 
     shutil.copytree(kept, folder, copy_function=link)
-
-
-def _candidate(folder: Path, name: str) -> str:
-    return f"static:{folder / name}" if name == STATIC else local(folder / name)
-
-
-def local(path: Path) -> str:
-    """A path as candidates name it: a relative one begins with a dot."""
-    return str(path) if path.is_absolute() or str(path).startswith(".") else f"./{path}"

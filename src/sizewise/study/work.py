@@ -55,13 +55,13 @@ def rungs(ladder: Ladder | None, tasks: Sequence[Task], bench: Bench, folder: Pa
     """The candidates of the ladder, which are made first, unless `dry`: then only those that are there."""
     if ladder is None:
         return []
+    made = ladder.candidates(folder)
     if not dry:
         make_rungs(ladder, tasks, bench, folder)
-        return [ladder.start, *ladder.candidates(folder)]
-    made = [name for name in ladder.names if (folder / name).is_dir()]
-    if missing := [name for name in ladder.names if name not in made]:
+        return [ladder.start, *made.values()]
+    if missing := [name for name in made if not (folder / name).is_dir()]:
         bench.progress.say(f"ladder: {', '.join(missing)} would be made from {ladder.start} first")
-    return [ladder.start, *(one for one in ladder.candidates(folder) if Path(one.removeprefix("static:")).is_dir())]
+    return [ladder.start, *(candidate for name, candidate in made.items() if name not in missing)]
 
 
 @dataclass

@@ -6,6 +6,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from sizewise.transform.chain import unit
+
 Vectors = npt.NDArray[np.float32]
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
@@ -41,9 +43,7 @@ class Adapter:
 
     def apply(self, queries: Vectors) -> Vectors:
         """Unit vectors [n, d]."""
-        found = queries + queries @ self.matrix
-        unit: Vectors = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), np.float32(1e-12))
-        return unit
+        return unit(queries + queries @ self.matrix)
 
 
 def reciprocal_ranks(queries: Vectors, documents: Vectors) -> npt.NDArray[np.float64]:

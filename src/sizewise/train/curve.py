@@ -65,10 +65,7 @@ def learning_curve(
             out = work / f"{Path(model.name).name}-{len(part)}-{key[:12]}"
             if not out.is_dir():
                 out.parent.mkdir(parents=True, exist_ok=True)
-                finetune(
-                    mine, part, out,
-                    sources=[task.path], store=bench.store, progress=bench.progress, trust=bench.trust,
-                )  # fmt: skip
+                finetune(mine, part, out, bench, sources=[task.path])
             arms["fine-tuned"] = Model(str(out.absolute()))
             for arm, one in arms.items():
                 candidate = Embed(one)

@@ -10,20 +10,19 @@ import numpy as np
 
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
-from sizewise.core.progress import Progress
 from sizewise.data.seen import Seen
 from sizewise.encode.encoder import Trust
 from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.source import FolderSource, load
-from sizewise.encode.tokens import TextTokenizer
 from sizewise.encode.torch import device
-from sizewise.store.store import Store
+from sizewise.pipeline.bench import Bench
 from sizewise.train.card import Provenance, hash_of, seen_by
 from sizewise.train.layers import best_start, depth, shallow, without_dropout
 from sizewise.train.look import COSINE, agreement, held_out
 from sizewise.train.teacher import Teacher, Vectors
 from sizewise.train.texts import TrainingText
 from sizewise.train.work import MODEL, workplace
+from sizewise.transform.chain import unit
 from sizewise.transform.project import principal_axes
 
 if TYPE_CHECKING:
@@ -67,11 +66,9 @@ def distil(
     asked: Distillation,
     text: TrainingText,
     out: Path,
+    bench: Bench,
     *,
     sources: Sequence[str] = (),
-    store: Store,
-    progress: Progress,
-    trust: Trust,
     price_per_hour: float | None = None,
 ) -> Provenance:
     """Make the model and write it to `out`, a new folder that sentence-transformers loads.
@@ -84,33 +81,30 @@ def distil(
     from sizewise.train.trainer import Material, Settings, train
 
     started = time.perf_counter()
-    teacher = Teacher.of(asked.teacher, trust)
+    teacher, trust = Teacher.of(asked.teacher, bench.trust), bench.trust
     asked.check(teacher.encoder.dimensions)
     folder, weights = teacher_folder(asked.teacher, trust)
     texts = list(text.texts)
     recipe = {"made": "distilled", **asdict(asked), "weights": weights, "texts": hash_of(texts)}
-    with workplace(out, recipe, progress) as work:
-        # On processors torch's fused attention takes longer backwards than all the rest of a step.
-        attention = "eager" if device() == "cpu" else None
-        whole = load(folder, asked.teacher.name, trust, "float32", "cpu", attention)
+    with workplace(out, recipe, bench.progress) as work:
+        whole = to_train(folder, asked.teacher.name, trust)
         layers = depth(whole, asked.teacher.name)
         if asked.layers >= layers:
             raise InputError(f"{asked.teacher.name} has {layers} layers; keep fewer than that, not {asked.layers}")
-        wanted = teacher.vectors(texts, store, progress, work / "teacher.npy")
+        wanted = teacher.vectors(texts, bench, work / "teacher.npy")
         unseen = held_out(len(texts), asked.seed)
         trained_on = np.setdiff1d(np.arange(len(texts)), unseen)
         sample = sampled(trained_on, TRIED, asked.seed)
         kept, tried = best_start(
             whole, asked.layers, [teacher.prompt + texts[at] for at in sample], wanted[sample], asked.teacher.name
         )
-        progress.say(f"keeping layers {_listed(kept)} of {layers}: cosine {tried[kept]:.4f} before training")
+        bench.progress.say(f"keeping layers {_listed(kept)} of {layers}: cosine {tried[kept]:.4f} before training")
         student = without_dropout(shallow(whole, kept, asked.teacher.name))
         if asked.dimensions is not None:
             axes = _axes(wanted, trained_on, asked.dimensions, asked.seed)
             student, wanted = narrowed(student, axes), projected(wanted, axes, work / "narrow.npy")
-        tokens = TextTokenizer.open(
-            folder.path / "tokenizer.json", FolderSource(folder, asked.teacher.name, trust).max_tokens
-        )([texts[at] for at in trained_on], teacher.prompt)
+        tokenizer = FolderSource(folder, asked.teacher.name, trust).text_tokenizer()
+        tokens = tokenizer([texts[at] for at in trained_on], teacher.prompt)
         look = agreement(student, [teacher.prompt + texts[at] for at in unseen], np.array(wanted[unseen]))
         before = look()
         mine = np.lib.format.open_memmap(work / "wanted.npy", "w+", np.float32, (len(trained_on), wanted.shape[1]))
@@ -126,7 +120,7 @@ def distil(
             ),
             Settings(asked.epochs, asked.learning_rate, asked.seed),
             work,
-            progress,
+            bench.progress,
             look,
             COSINE,
             label=f"distil {asked.layers} layers",
@@ -144,7 +138,7 @@ def distil(
             settings={
                 "epochs": asked.epochs, "learning_rate": asked.learning_rate, "batch_tokens": asked.batch_tokens,
                 "seed": asked.seed, "dimensions": asked.dimensions, "matryoshka": list(asked.widths),
-                "teacher_vectors": str(teacher.encoder.model.precision + "/" + teacher.encoder.model.runtime),
+                "teacher_vectors": f"{teacher.encoder.model.precision}/{teacher.encoder.model.runtime}",
             },
             training=asdict(result),
             found={
@@ -165,6 +159,12 @@ def teacher_folder(model: Model, trust: Trust) -> tuple[ModelFolder, str]:
         raise InputError(f"{model.name} is no transformer in a folder; name one, or a model of the Hugging Face hub")
     folder = locate(model.name, trust)
     return folder, folder.sha256
+
+
+def to_train(folder: ModelFolder, name: str, trust: Trust) -> "SentenceTransformer":
+    """The model in `folder` in float32, set up to be trained quickly."""
+    # On processors torch's fused attention takes longer backwards than all the rest of a step.
+    return load(folder, name, trust, "float32", "cpu", "eager" if device() == "cpu" else None)
 
 
 def narrowed(model: "SentenceTransformer", axes: Vectors) -> "SentenceTransformer":
@@ -188,8 +188,7 @@ def projected(wanted: Vectors, axes: Vectors, path: Path) -> Vectors:
     """`wanted` [n, d] on `axes` [d, kept], of unit length again; mapped from the file `path`, which is written."""
     found = np.lib.format.open_memmap(path, "w+", np.float32, (len(wanted), axes.shape[1]))
     for start in range(0, len(wanted), AXES_TEXTS):
-        part = wanted[start : start + AXES_TEXTS] @ axes
-        found[start : start + AXES_TEXTS] = part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
+        found[start : start + AXES_TEXTS] = unit(wanted[start : start + AXES_TEXTS] @ axes)
     return found
 
 

@@ -10,22 +10,19 @@ import numpy as np
 
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
-from sizewise.core.progress import Progress
-from sizewise.core.rows import blocks
 from sizewise.data.seen import Seen
-from sizewise.encode.encoder import Trust
-from sizewise.encode.resolve import resolve
-from sizewise.encode.source import FolderSource, load
+from sizewise.encode.source import FolderSource
 from sizewise.encode.stored import stored_vectors
 from sizewise.encode.tokens import TextTokenizer
-from sizewise.store.store import Store
+from sizewise.pipeline.bench import Bench
 from sizewise.train.adapter import Adapter
 from sizewise.train.card import Provenance, hash_of, seen_by
-from sizewise.train.distil import teacher_folder
+from sizewise.train.distil import teacher_folder, to_train
 from sizewise.train.examples import LabelledTexts, Pairs
 from sizewise.train.negatives import mined
 from sizewise.train.teacher import Vectors, quick
 from sizewise.train.work import MODEL, workplace
+from sizewise.transform.chain import unit
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -63,11 +60,9 @@ def finetune(
     asked: FineTuning,
     examples: Pairs | LabelledTexts,
     out: Path,
+    bench: Bench,
     *,
     sources: Sequence[str] = (),
-    store: Store,
-    progress: Progress,
-    trust: Trust,
     price_per_hour: float | None = None,
 ) -> Provenance:
     """Make the model and write it to `out`, a new folder. Stopped and called again with the same, it goes on.
@@ -77,20 +72,17 @@ def finetune(
     """
     started = time.perf_counter()
     asked.check()
-    folder, weights = teacher_folder(asked.model, trust)
+    folder, weights = teacher_folder(asked.model, bench.trust)
     texts = examples.texts if isinstance(examples, Pairs) else list(examples.texts)
-    kind = "pairs" if isinstance(examples, Pairs) else "labels"
-    with workplace(out, recipe(asked, examples, weights), progress) as work:
-        model = load(folder, asked.model.name, trust, "float32", "cpu")
+    of = "pairs" if isinstance(examples, Pairs) else f"texts of {len(examples.labels):,} labels"
+    with workplace(out, recipe(asked, examples, weights), bench.progress) as work:
+        model = to_train(folder, asked.model.name, bench.trust)
         merge = _low_rank(model, asked.seed) if asked.lora else None
         if isinstance(examples, Pairs):
-            result, found = _on_pairs(model, asked, examples, store, trust, work, progress)
+            result, found = _on_pairs(model, asked, examples, bench, work)
         else:
-            tokenizer = TextTokenizer.open(
-                folder.path / "tokenizer.json", FolderSource(folder, asked.model.name, trust).max_tokens
-            )
-            prompt = resolve(asked.model, trust).prompt("text")
-            result, found = _on_labels(model, asked, examples, tokenizer, prompt, work, progress)
+            tokenizer = FolderSource(folder, asked.model.name, bench.trust).text_tokenizer()
+            result, found = _on_labels(model, asked, examples, tokenizer, bench, work), {}
         if merge is not None:
             merge()
         model.save_pretrained(str(work / MODEL), create_model_card=False)
@@ -98,13 +90,13 @@ def finetune(
             kind="fine-tuned",
             start=asked.model.name,
             weights=weights,
-            made=f"fine-tuned on {len(examples):,} {kind}" + (f" of {_labels(examples)}" if kind == "labels" else ""),
+            made=f"fine-tuned on {len(examples):,} {of}",
             texts=len(texts),
             text_sha256=hash_of(texts),
             sources=tuple(sources),
             settings={
                 "epochs": asked.epochs, "learning_rate": asked.learning_rate, "batch": asked.batch, "seed": asked.seed,
-                "lora": asked.lora, "negatives": asked.negatives if kind == "pairs" else 0,
+                "lora": asked.lora, "negatives": asked.negatives if isinstance(examples, Pairs) else 0,
                 "matryoshka": list(asked.widths),
             },
             training=asdict(result),
@@ -121,14 +113,9 @@ def recipe(asked: FineTuning, examples: Pairs | LabelledTexts, weights: str) -> 
     return {"made": "fine-tuned", **asdict(asked), "weights": weights, "examples": examples.fingerprint}
 
 
-def query_adapter(model: Model, pairs: Pairs, store: Store, progress: Progress, trust: Trust) -> Adapter:
+def query_adapter(model: Model, pairs: Pairs, bench: Bench) -> Adapter:
     """The linear baseline, fitted on the same pairs."""
-    queries, documents = _sides(model, pairs, store, progress, trust)
-    return Adapter.fit(queries, documents)
-
-
-def _labels(examples: Pairs | LabelledTexts) -> str:
-    return f"{len(examples.labels):,} labels" if isinstance(examples, LabelledTexts) else ""
+    return Adapter.fit(*_sides(model, pairs, bench))
 
 
 def _on_labels(
@@ -136,10 +123,10 @@ def _on_labels(
     asked: FineTuning,
     examples: LabelledTexts,
     tokenizer: TextTokenizer,
-    prompt: str,
+    bench: Bench,
     work: Path,
-    progress: Progress,
-) -> tuple["Trained", Mapping[str, Any]]:
+) -> "Trained":
+    import torch
     from sentence_transformers.base.sampler import GroupByLabelBatchSampler
 
     from sizewise.train.batches import Padded, rows
@@ -147,26 +134,22 @@ def _on_labels(
     from sizewise.train.trainer import Material
 
     data = rows(len(examples)).add_column("label", examples.codes.tolist())
-    import torch
-
     batches = GroupByLabelBatchSampler(
         data, 2 * (min(asked.batch, len(examples)) // 2), drop_last=False, valid_label_columns=["label"],
         generator=torch.Generator(), seed=asked.seed,
     )  # fmt: skip
-    tokens = tokenizer(examples.texts, prompt)
+    tokens = tokenizer(examples.texts, bench.encoder(asked.model).prompt("text"))
     pad = int(model.tokenizer.pad_token_id or 0)
     loss = SupervisedContrastive(model, examples.codes)
-    return _run(model, loss, Material(data, batches, Padded(tokens, pad)), asked, work, progress), {}
+    return _run(model, loss, Material(data, batches, Padded(tokens, pad)), asked, bench, work)
 
 
 def _on_pairs(
     model: "SentenceTransformer",
     asked: FineTuning,
     pairs: Pairs,
-    store: Store,
-    trust: Trust,
+    bench: Bench,
     work: Path,
-    progress: Progress,
 ) -> tuple["Trained", Mapping[str, Any]]:
     import torch
     from datasets import Dataset
@@ -175,12 +158,12 @@ def _on_pairs(
 
     from sizewise.train.trainer import Material
 
-    encoder = resolve(asked.model, trust)
+    encoder = bench.encoder(asked.model)
     ask, answer = encoder.prompt("query"), encoder.prompt("document")
     columns = {"anchor": [ask + one for one in pairs.anchors], "positive": [answer + one for one in pairs.positives]}
     found: dict[str, Any] = {}
     if asked.negatives:
-        negatives, found = _negatives(asked, pairs, store, progress, trust)
+        negatives, found = _negatives(asked, pairs, bench)
         for at, texts in enumerate(negatives):
             columns[f"negative_{at + 1}"] = [answer + one for one in texts]
     data = Dataset.from_dict(columns)
@@ -192,15 +175,13 @@ def _on_pairs(
     if asked.widths:
         width = model.get_embedding_dimension()
         loss = MatryoshkaLoss(model, loss, [*([width] if width else []), *asked.widths])
-    return _run(model, loss, Material(data, batches), asked, work, progress), found
+    return _run(model, loss, Material(data, batches), asked, bench, work), found
 
 
-def _negatives(
-    asked: FineTuning, pairs: Pairs, store: Store, progress: Progress, trust: Trust
-) -> tuple[list[list[str]], dict[str, Any]]:
+def _negatives(asked: FineTuning, pairs: Pairs, bench: Bench) -> tuple[list[list[str]], dict[str, Any]]:
     """For each pair so many texts that do not belong to it: those given first, then mined ones; where none is sure,
     the positive of another pair at random."""
-    queries, documents = _sides(asked.model, pairs, store, progress, trust)
+    queries, documents = _sides(asked.model, pairs, bench)
     texts, at = np.unique(np.array(pairs.positives, dtype=object), return_inverse=True)
     first = np.unique(at, return_index=True)[1]
     same = np.unique(np.array(pairs.anchors, dtype=object), return_inverse=True)[1]
@@ -216,16 +197,13 @@ def _negatives(
     return columns, {"mined_negatives": int((~missing).sum()), "random_negatives": int(missing.sum())}
 
 
-def _sides(model: Model, pairs: Pairs, store: Store, progress: Progress, trust: Trust) -> tuple[Vectors, Vectors]:
+def _sides(model: Model, pairs: Pairs, bench: Bench) -> tuple[Vectors, Vectors]:
     """Unit vectors of anchors and positives, from the store."""
-    encoder = resolve(quick(model), trust)
+    encoder = bench.encoder(quick(model))
 
     def of(texts: Sequence[str], role: Role) -> Vectors:
-        found = stored_vectors(store, encoder, texts, role, encoder.prompt(role), progress)
-        parts = [found.block(start, stop) for start, stop in blocks(found)]
-        vectors = np.concatenate(parts)
-        unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
-        return unit
+        found = stored_vectors(bench.store, encoder, texts, role, encoder.prompt(role), bench.progress)
+        return unit(found.block(0, len(found)))
 
     sides = of(pairs.anchors, "query"), of(pairs.positives, "document")
     encoder.unload()
@@ -233,12 +211,12 @@ def _sides(model: Model, pairs: Pairs, store: Store, progress: Progress, trust: 
 
 
 def _run(
-    model: "SentenceTransformer", loss: Any, material: "Material", asked: FineTuning, work: Path, progress: Progress
+    model: "SentenceTransformer", loss: Any, material: "Material", asked: FineTuning, bench: Bench, work: Path
 ) -> "Trained":
     from sizewise.train.trainer import Settings, train
 
     settings = Settings(asked.epochs, asked.learning_rate, asked.seed)
-    return train(model, loss, material, settings, work, progress, label="fine-tune")
+    return train(model, loss, material, settings, work, bench.progress, label="fine-tune")
 
 
 def _low_rank(model: "SentenceTransformer", seed: int) -> Callable[[], None]:

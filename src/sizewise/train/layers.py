@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.errors import InputError
+from sizewise.transform.chain import unit
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -96,14 +97,8 @@ def best_start(
     found = {}
     for choice in choices(layers, kept):
         vectors = shallow(model, choice, name).encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
-        found[choice] = float((vectors * _unit(wanted)).sum(1).mean())
+        found[choice] = float((vectors * unit(wanted)).sum(1).mean())
     return max(found, key=lambda choice: found[choice]), found
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = vectors / np.maximum(lengths, np.float32(1e-12))
-    return unit
 
 
 def _body(model: "SentenceTransformer", name: str) -> Any:

@@ -22,12 +22,11 @@ from sizewise.core.candidate import ROLES, Model
 from sizewise.core.errors import InputError
 from sizewise.core.progress import Progress
 from sizewise.data.seen import Seen
-from sizewise.encode.encoder import Trust
 from sizewise.encode.source import load
 from sizewise.encode.static import StaticEncoder
 from sizewise.encode.tokens import TextTokenizer, Tokens, read_tokenizer
+from sizewise.pipeline.bench import Bench
 from sizewise.store.files import to_json
-from sizewise.store.store import Store
 from sizewise.train.card import Provenance, hash_of, seen_by
 from sizewise.train.distil import AXES_TEXTS, projected, sampled, teacher_folder
 from sizewise.train.look import COSINE, agreement, held_out
@@ -79,11 +78,9 @@ def make_static(
     asked: StaticDistillation,
     text: TrainingText | None,
     out: Path,
+    bench: Bench,
     *,
     sources: Sequence[str] = (),
-    store: Store,
-    progress: Progress,
-    trust: Trust,
     price_per_hour: float | None = None,
 ) -> Provenance:
     """Make the model and write it to `out`, a new folder in model2vec's format.
@@ -92,20 +89,20 @@ def make_static(
     vocabulary. Stopped and called again with the same, it goes on. Raises InputError as `distil` does.
     """
     started = time.perf_counter()
-    teacher = Teacher.of(asked.teacher, trust)
+    teacher, trust = Teacher.of(asked.teacher, bench.trust), bench.trust
     width = asked.width(teacher.encoder.dimensions)
     folder, weights = teacher_folder(asked.teacher, trust)
     texts = list(text.texts) if text else []
     if asked.epochs and not texts:
         raise InputError("training needs text: give some with --text, or leave out --epochs")
     recipe = {"made": "static", **asdict(asked), "weights": weights, "texts": hash_of(texts)}
-    with workplace(out, recipe, progress) as work:
+    with workplace(out, recipe, bench.progress) as work:
         tokenizer = read_tokenizer(folder.path / "tokenizer.json")
         tokens = _tokens(read_tokenizer(folder.path / "tokenizer.json"), texts)
-        bar = progress.bar("tokens through the teacher", float(tokenizer.get_vocab_size()))
+        bar = bench.progress.bar("tokens through the teacher", float(tokenizer.get_vocab_size()))
         vectors = token_vectors(load(folder, asked.teacher.name, trust, "float32", "cpu"), tokenizer, bar.advance)
         bar.close()
-        wanted = teacher.vectors(texts, store, progress, work / "teacher.npy") if asked.epochs else None
+        wanted = teacher.vectors(texts, bench, work / "teacher.npy") if asked.epochs else None
         ordinary = ordinary_tokens(tokenizer, len(vectors))
         among = vectors[ordinary] if wanted is None else wanted[sampled(np.arange(len(texts)), AXES_TEXTS, asked.seed)]
         axes = principal_axes(among, width)[1].astype(np.float32)
@@ -116,7 +113,7 @@ def make_static(
         if wanted is not None:
             model = as_model(table, tokenizer)
             training, found = _trained(
-                model, asked, texts, tokens, projected(wanted, axes, work / "narrow.npy"), work, progress
+                model, asked, texts, tokens, projected(wanted, axes, work / "narrow.npy"), work, bench.progress
             )
             embedding: Any = model[0]
             table = embedding.embedding.weight.detach().cpu().numpy()

@@ -8,14 +8,14 @@ import numpy.typing as npt
 
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
-from sizewise.core.progress import Progress
 from sizewise.core.rows import blocks
 from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.numeric import has_bfloat16
 from sizewise.encode.resolve import resolve
 from sizewise.encode.stored import stored_vectors
 from sizewise.encode.torch import device
-from sizewise.store.store import Store
+from sizewise.pipeline.bench import Bench
+from sizewise.transform.chain import unit
 
 Vectors = npt.NDArray[np.float32]
 
@@ -24,10 +24,8 @@ Vectors = npt.NDArray[np.float32]
 class Teacher:
     """A model whose vectors another one is to make."""
 
-    model: Model
-    """As named, for its weights."""
     encoder: Encoder
-    """What makes its vectors: another precision or runtime of the same, where the name leaves that open."""
+    """What makes them: another precision or runtime than that of the model, where its name leaves that open."""
 
     @classmethod
     def of(cls, model: Model, trust: Trust) -> "Teacher":
@@ -40,23 +38,22 @@ class Teacher:
                 f"{model.name} is compared by dot products, and training follows directions only; name a model that is "
                 "compared by cosine"
             )
-        return cls(model, encoder)
+        return cls(encoder)
 
     @property
     def prompt(self) -> str:
         """What it puts before texts that are neither queries nor documents."""
         return self.encoder.prompt("text")
 
-    def vectors(self, texts: list[str], store: Store, progress: Progress, path: Path) -> Vectors:
+    def vectors(self, texts: list[str], bench: Bench, path: Path) -> Vectors:
         """float32 [n, d] of unit length, mapped from the file `path`, which is made unless it is there."""
         if not path.is_file():
-            rows = stored_vectors(store, self.encoder, texts, "text", self.prompt, progress)
+            rows = stored_vectors(bench.store, self.encoder, texts, "text", self.prompt, bench.progress)
             self.encoder.unload()
             half = path.with_suffix(".half")
             found = np.lib.format.open_memmap(half, "w+", np.float32, (len(rows), rows.dimensions))
             for start, stop in blocks(rows):
-                block = rows.block(start, stop)
-                found[start:stop] = block / np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12)
+                found[start:stop] = unit(rows.block(start, stop))
             found.flush()
             half.replace(path)
         mapped: Vectors = np.load(path, mmap_mode="r")
