@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from sizewise.bundle.card import cell, code, escaped, number
+from sizewise.bundle.card import number
+from sizewise.core.markdown import cell, code, escaped
 
 
 @pytest.mark.parametrize(

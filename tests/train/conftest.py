@@ -13,4 +13,4 @@ def training_texts(sentences) -> TrainingText:
     chance = random.Random(11)
     words = [word for sentence in sentences for word in sentence.split()]
     found = dict.fromkeys(" ".join(chance.choices(words, k=chance.randint(3, 12))) for _ in range(300))
-    return TrainingText(tuple(found), len(found), 0, 0, len(found))
+    return TrainingText(tuple(found), 0, 0, len(found))

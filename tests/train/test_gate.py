@@ -51,6 +51,14 @@ def test_a_model_against_itself(bench, tiny_model, retrieval_folder, similarity_
     assert "no gain shown" in gained.words()[1]
 
 
+def test_it_must_beat_others_too(bench, tiny_model, made, retrieval_folder, similarity_folder):
+    start, other = parse(made()), parse(str(tiny_model))
+    tasks = {"gains": [load_task(retrieval_folder)], "keeps": [load_task(similarity_folder)]}
+    found = gate(bench, start, start, **tasks, against=[other, parse("bm25")])
+    assert [one.against for one in found.tasks] == [str(start), str(other), "bm25", str(start)]
+    assert found.tasks[1].before == gate(bench, other, other, tasks["gains"]).tasks[0].before
+
+
 def test_a_worse_one_is_not_shipped(bench, tiny_model, made, retrieval_folder):
     task = load_task(retrieval_folder)
     found = gate(bench, parse(str(tiny_model)), parse(made()), keeps=[task], margin=0.01)
@@ -115,7 +123,7 @@ def test_what_is_offered_for_training_is_not_tested(retrieval_folder):
     task = load_task(retrieval_folder)
     documents = next(part.texts for part in task.text_sets() if part.name == "documents")
     assert overlap(task, Seen.of(documents)).exact == 0
-    assert set(TrainingText(tuple(documents), 0, 0, 0, 0).texts).isdisjoint(all_tested(task))
+    assert set(TrainingText(tuple(documents), 0, 0, 0).texts).isdisjoint(all_tested(task))
 
 
 def test_models_from_elsewhere_have_seen_nothing_known(tiny_model, retrieval_folder):

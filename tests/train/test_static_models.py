@@ -1,5 +1,7 @@
 """Static models: in model2vec's format, near to their teacher, in a byte a number or a smaller vocabulary."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ def test_a_byte_a_number(make):
 
 
 def test_a_vocabulary_of_ones_own(make, training_texts):
-    text = training_texts.__class__(training_texts.texts[:20], 20, 0, 0, 20)
+    text = replace(training_texts, texts=training_texts.texts[:20])
     _, plain = make("plain", text=text)
     _, own = make("own", text=text, own_vocabulary=True)
     same = list(text.texts)

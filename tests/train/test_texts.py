@@ -25,7 +25,7 @@ def test_sentences_of_long_texts_each_once():
         "The bridge is closed.",
         "It opens in May, e.g. on Sundays.",
     ]
-    assert (found.whole, found.tested) == (2, 0)
+    assert found.tested == 0
     assert found.repeated >= 3
     assert training_text(["one text", LONG], split=False).texts == ("one text", LONG)
 

@@ -10,15 +10,12 @@ import orjson
 
 from sizewise.bundle.layout import Layout
 from sizewise.core.candidate import Embed
+from sizewise.core.markdown import cell, code, escaped
 from sizewise.core.registry import TRANSFORMS
-from sizewise.core.text import printable
 from sizewise.cost.figures import written
 from sizewise.encode.folder import DEFAULT_MODEL
 from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
 
-_ANYWHERE = re.compile(r"[\\`*_\[\]<>|~&$]")
-_AT_THE_START = re.compile(r"^(\d*)([#+.)-])")
-"""What would mean something in Markdown."""
 COSTS = {
     "p50_ms": "median latency, ms",
     "p95_ms": "95th percentile of latency, ms",
@@ -45,25 +42,6 @@ def card(layout: Layout, pipeline: EmbedPipeline | LexicalPipeline, about: Mappi
         _verify(),
     )
     return "\n".join(line for part in parts for line in (*part, ""))
-
-
-def escaped(text: str) -> str:
-    """`text` in one line of Markdown that shows it as it is."""
-    line = _ANYWHERE.sub(r"\\\g<0>", printable(" ".join(text.split())))
-    return _AT_THE_START.sub(r"\1\\\2", line)
-
-
-def code(text: str) -> str:
-    """`text` as a code span."""
-    line = printable(" ".join(text.split())) or " "
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
-    padded = f" {line} " if line.startswith("`") or line.endswith("`") else line
-    return f"{fence}{padded}{fence}"
-
-
-def cell(text: str) -> str:
-    """`text` as a code span inside a table."""
-    return code(text).replace("|", "\\|")
 
 
 def number(value: float | None) -> str:

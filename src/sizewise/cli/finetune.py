@@ -28,8 +28,13 @@ def command(
     keep: Annotated[
         Files, typer.Option("--keep", help="The model must not be worse by the margin on this task. Repeatable.")
     ] = [],  # noqa: B006
+    against: Annotated[
+        list[str], typer.Option(help="A candidate that the model must be better than too, on every --task. Repeatable.")
+    ] = [],  # noqa: B006
     margin: options.Margin = None,
-    epochs: Annotated[float | None, typer.Option(help="Times that every example is seen.")] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Times that every example is seen (default 3; of few examples more).")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At its highest.")] = None,
     batch: Annotated[int | None, typer.Option(min=4, help="Examples a batch.")] = None,
     negatives: Annotated[int | None, typer.Option(min=0, help="Hard negatives mined for each pair.")] = None,
@@ -59,7 +64,7 @@ def command(
     """
     from sizewise.core.candidate import Embed, Model
     from sizewise.core.extras import require
-    from sizewise.core.grammar import local, plain_model
+    from sizewise.core.grammar import local, parse, plain_model
     from sizewise.data.load import load_task
     from sizewise.pipeline.bench import Bench
     from sizewise.store.store import Store
@@ -81,7 +86,9 @@ def command(
         raise InputError(f"--{'matryoshka' if matryoshka else 'negatives'} is for --pairs")
     if not learning_curve:
         check_out(out)
-    starts = [plain_model(one) for one in model]
+    if against and not task:
+        raise InputError("--against needs a --task to compare on")
+    starts, others = [plain_model(one) for one in model], [parse(one) for one in against]
     check_installed()
     if lora:
         require("peft", "--lora")
@@ -106,5 +113,5 @@ def command(
             if isinstance(examples, Pairs) and any(one.needs == "rankings" for one in gains)
             else None
         )
-        verdict = gate(bench, Embed(starts[0]), Embed(Model(local(out))), gains, keeps, margin, adapter)
+        verdict = gate(bench, Embed(starts[0]), Embed(Model(local(out))), gains, keeps, margin, adapter, others)
     show_made(out, about, verdict, json)

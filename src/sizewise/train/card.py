@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from sizewise.core.environment import environment
 from sizewise.core.errors import InputError
-from sizewise.core.text import printable
+from sizewise.core.markdown import cell, code, escaped
 from sizewise.data.seen import Seen
 from sizewise.encode.folder import SEEN_FILE, TRAINING_FILE
 from sizewise.store.files import write_json
@@ -98,10 +98,10 @@ def _readme(about: Provenance) -> str:
         "---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity",
         "tags: [sentence-transformers, sizewise]", "---", "",
         f"# A model {about.kind} by Sizewise", "",
-        f"Made from `{printable(about.start)}` (sha256 {about.weights[:16]}): {printable(about.made)}.", "",
+        f"Made from {code(about.start)} (sha256 {about.weights[:16]}): {escaped(about.made)}.", "",
         "| | |", "|---|---|",
         f"| texts | {about.texts:,} (sha256 {about.text_sha256[:16]}) |",
-        f"| sources | {', '.join(map(printable, about.sources)) or '-'} |",
+        f"| sources | {', '.join(map(cell, about.sources)) or '-'} |",
     ]  # fmt: skip
     if about.training is not None:
         run = about.training
@@ -129,4 +129,4 @@ def _written(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_written, value)) or "-"
-    return printable(str(value))
+    return escaped(str(value))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sizewise.train.trainer import Material, Trained
 
 LORA_RANK = 16
+EPOCHS = 3.0
+LEAST_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class FineTuning:
     """How a model is specialised."""
 
     model: Model
-    epochs: float = 3.0
+    epochs: float | None = None
+    """None: EPOCHS, and of few examples so many that LEAST_STEPS are made."""
     learning_rate: float = 5e-5
     batch: int = 64
     """Texts, or pairs."""
@@ -50,7 +53,7 @@ class FineTuning:
 
     def check(self) -> None:
         """Raises InputError for settings that cannot be."""
-        if self.epochs <= 0 or self.learning_rate <= 0:
+        if (self.epochs is not None and self.epochs <= 0) or self.learning_rate <= 0:
             raise InputError("--epochs and --learning-rate must be above zero")
         if self.batch < 4 or self.batch % 2:
             raise InputError(f"--batch {self.batch}: give an even number of 4 or more")
@@ -215,7 +218,10 @@ def _run(
 ) -> "Trained":
     from sizewise.train.trainer import Settings, train
 
-    settings = Settings(asked.epochs, asked.learning_rate, asked.seed)
+    if asked.epochs is None:
+        settings = Settings(EPOCHS, asked.learning_rate, asked.seed, LEAST_STEPS)
+    else:
+        settings = Settings(asked.epochs, asked.learning_rate, asked.seed)
     return train(model, loss, material, settings, work, bench.progress, label="fine-tune")
 
 

@@ -96,12 +96,13 @@ def gate(
     keeps: Sequence[Task] = (),
     margin: float | None = None,
     adapter: Adapter | None = None,
+    against: Sequence[Candidate] = (),
 ) -> Verdict:
     """Compare `made` with `start`: on `gains` it must be better, on `keeps` not worse by the margin (a task's own,
     else `margin`, else the default).
 
-    With an `adapter` of the start's queries, it must on `gains` with rankings be better than that too. Raises
-    InputError for tasks with texts that `made` was trained on.
+    On `gains` it must also be better than every candidate in `against`, and, where there are rankings, than the start
+    with an `adapter` of its queries. Raises InputError for tasks with texts that `made` was trained on.
     """
     for note in check_unseen([made], [*gains, *keeps]):
         bench.progress.say(note)
@@ -113,6 +114,9 @@ def gate(
         arms = {str(start): record(bench, task, start)}
         if adapter is not None and must_gain and task.needs == "rankings" and isinstance(start, Embed):
             arms[f"{start} with a linear adapter of its queries"] = _adapted(bench, task, start, adapter)
+        for other in against if must_gain else ():
+            if applies(other, task):
+                arms[str(other)] = record(bench, task, other)
         after = record(bench, task, made)
         found += [_on_task(task, name, raw, after, must_gain, allowed) for name, raw in arms.items()]
     return Verdict(str(start), str(made), tuple(found))

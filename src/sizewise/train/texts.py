@@ -34,8 +34,6 @@ class TrainingText:
     """Texts in the order in which they were found, each once, and what became of the others."""
 
     texts: Sequence[str]
-    whole: int
-    """How many of `texts` stand in the sources so; the rest are sentences of them."""
     repeated: int
     tested: int
     """Left out because a task tests them."""
@@ -64,26 +62,24 @@ def training_text(
     repeated = left_out = kept = 0
     chance = random.Random(seed)
 
-    def take(text: str) -> int:
+    def take(text: str) -> None:
         nonlocal repeated, left_out, kept
         key = normalised(text)
         if not key or (hashed := hash(key)) in seen:
             repeated += bool(key)
-            return 0
+            return
         seen.add(hashed)
         if tested is not None and key in tested:
             left_out += 1
-            return 0
+            return
         kept += 1
         if len(found) < most:
             found.append(text)
         elif (at := chance.randrange(kept)) < most:  # reservoir sampling (Vitter 1985, algorithm R)
             found[at] = text
-        return 1
 
-    whole = 0
     for text in sources:
-        whole += take(text)
+        take(text)
         if split and len(text) >= LONG:
             for sentence in sentences(text):
                 take(sentence)
@@ -93,7 +89,7 @@ def training_text(
             f"there is nothing to train on: {counted}, {repeated:,} repeated and {left_out:,} left out because tasks "
             "test them; give more text"
         )
-    return TrainingText(tuple(found), whole, repeated, left_out, kept)
+    return TrainingText(tuple(found), repeated, left_out, kept)
 
 
 def source_texts(path: Path, fields: Sequence[str] = ()) -> Iterator[str]:

@@ -44,6 +44,7 @@ class Settings:
     epochs: float
     learning_rate: float
     seed: int = 0
+    least_steps: int = 1
     weight_decay: float = 0.01
 
 
@@ -93,7 +94,7 @@ def train(
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     halves = torch.cuda.is_bf16_supported() if device == "cuda" else has_bfloat16()
-    steps = max(1, round(settings.epochs * len(material.batches)))
+    steps = max(settings.least_steps, round(settings.epochs * len(material.batches)))
     every = max(1, steps // CHECKS)
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder / CHECKPOINTS),

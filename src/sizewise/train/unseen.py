@@ -47,8 +47,9 @@ def check_unseen(candidates: Sequence[Candidate], tasks: Sequence[Task]) -> list
 def _overlaps(model: Model, tasks: Sequence[Task]) -> Iterator[Overlap]:
     folder = local_folder(model)
     seen = seen_by(folder) if folder else None
-    for task in tasks if seen is not None else ():
-        assert seen is not None
+    if seen is None:
+        return
+    for task in tasks:
         found = overlap(task, seen)
         if found.exact:
             raise InputError(

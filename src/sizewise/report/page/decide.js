@@ -58,11 +58,11 @@ function infeasible(run, terms) {
   const reasons = new Map();
   run.candidates.forEach((name, at) => {
     const undone = run.deciding.filter((t) => run.points[t][at] === null).map((t) => run.tasks[t].name);
-    const broken = brokenLimits(run, terms, name);
+    const broken = brokenLimits(run, terms, name), unproven = withheld(run, terms, name);
     if (undone.length) reasons.set(name, `it does not apply to ${undone.join(", ")}`);
     else if (broken.length) reasons.set(name, broken.join("; "));
     else if (figure(run, name, terms.minimise) === null) reasons.set(name, `${terms.minimise} was not measured`);
-    else if (withheld(run, terms, name)) reasons.set(name, withheld(run, terms, name));
+    else if (unproven) reasons.set(name, unproven);
   });
   return reasons;
 }
