@@ -14,6 +14,7 @@ import torch
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.evaluation import BaseEvaluator
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -35,6 +36,9 @@ PATIENCE = 3
 LEAST_GAIN = 1e-4
 WARM_UP = 0.05
 CHECKPOINTS = "checkpoints"
+ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+"""Not cuDNN's, which builds a plan for every shape of a batch: half a minute at the start of a run, and tens of
+gigabytes of a GPU's memory that torch does not know of."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def train(
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     try:
-        with following.interrupts():
+        with following.interrupts(), sdpa_kernel(ATTENTION):
             trainer.train(resume_from_checkpoint=last)
     finally:
         bar.close()
