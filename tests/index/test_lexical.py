@@ -1,5 +1,9 @@
 """BM25 gives bm25s' own scores, in trec_eval's order, and leaves out what shares no word."""
 
+import os
+import subprocess
+import sys
+
 import bm25s
 import numpy as np
 import pytest
@@ -79,3 +83,16 @@ def test_some_documents_without_a_word(sentences):
     ids, _ = BM25(documents).search([sentences[7]], 5)
     assert ids[0, 0] == 8
     assert not {0, 21, 22} & set(ids[0].tolist())
+
+
+def test_no_jax_for_bm25(tmp_path):
+    """jax takes most of a GPU's memory as soon as bm25s has it select."""
+    (tmp_path / "jax").mkdir()
+    (tmp_path / "jax" / "__init__.py").write_text("")
+    (tmp_path / "jax" / "lax.py").write_text("def top_k(scores, k):\n    raise SystemExit('jax was used')\n")
+    code = "import sizewise.index.lexical as one, sys; assert 'jax' not in sys.modules; import jax.lax; print('done')"
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert ran.stdout == "done\n", ran.stderr

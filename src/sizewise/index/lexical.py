@@ -1,14 +1,30 @@
 """BM25: ranking by shared words. The baseline that every study carries."""
 
+import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
-import bm25s
 import numpy as np
 
 from sizewise.index.exact import UINT32, Ids, Scores, padded, scores_of, top_keys
 
 WORD = r"(?u)\b\w+\b"
+
+
+def _without_jax(name: str) -> Any:
+    """The module `name`, imported as if there were no jax. bm25s would select with it, which nothing here asks for, and
+    as soon as it is used it takes three quarters of a GPU's memory."""
+    if "jax" in sys.modules:
+        return import_module(name)
+    sys.modules["jax"] = None  # type: ignore[assignment]
+    try:
+        return import_module(name)
+    finally:
+        del sys.modules["jax"]
+
+
+bm25s = _without_jax("bm25s")
 
 
 class BM25:
