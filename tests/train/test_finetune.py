@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
@@ -15,7 +14,6 @@ from sizewise.train import finetune as module
 from sizewise.train.card import Provenance, seen_by
 from sizewise.train.examples import LabelledTexts, Pairs
 from sizewise.train.finetune import FineTuning, finetune
-from sizewise.train.losses import SupervisedContrastive
 
 
 @pytest.fixture(autouse=True)
@@ -57,17 +55,18 @@ def loaded(folder):
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 
 
-def mixed(folder, labelled):
-    """How badly labels are told apart: the loss over all texts together."""
-    vectors = loaded(folder).encode(list(labelled.texts), convert_to_tensor=True)
-    loss = SupervisedContrastive(lambda features: {"sentence_embedding": vectors}, labelled.codes)
-    return float(loss([{}], torch.arange(len(labelled))))
+def apart(folder, labelled):
+    """How well labels are told apart: mean cosine within labels less that between them."""
+    vectors = loaded(folder).encode(list(labelled.texts), normalize_embeddings=True)
+    same = labelled.codes[:, None] == labelled.codes[None, :]
+    alike = vectors @ vectors.T
+    return alike[same].mean() - alike[~same].mean()
 
 
 @pytest.mark.parametrize("lora", [False, True])
 def test_labels_are_told_apart(asked, labelled, tiny_model, tmp_path, store, lora):
     about = make(replace(asked, lora=lora, epochs=6), labelled, tmp_path / "made", store)
-    assert mixed(tmp_path / "made", labelled) < mixed(tiny_model, labelled) - 0.05
+    assert apart(tmp_path / "made", labelled) > apart(tiny_model, labelled) + 0.05
     assert (about.kind, about.texts) == ("fine-tuned", 200)
     assert about.made == "fine-tuned on 200 texts of 2 labels"
     assert Provenance.read(tmp_path / "made").settings["lora"] is lora
@@ -90,7 +89,7 @@ def test_pairs_find_each_other(asked, pairs, tiny_model, tmp_path, store):
 
 def test_few_examples_are_seen_more_often(asked, pairs, tmp_path, store):
     few = pairs.take(np.arange(20))
-    assert make(replace(asked, epochs=None), few, tmp_path / "few", store).training["steps"] == module.LEAST_STEPS
+    assert make(replace(asked, epochs=None), few, tmp_path / "few", store).training["steps"] >= module.LEAST_STEPS
     assert make(replace(asked, epochs=3), few, tmp_path / "said", store).training["steps"] == 6
 
 
@@ -101,13 +100,18 @@ def test_pairs_with_negatives_and_widths(asked, pairs, tmp_path, store):
     assert about.training["loss"] > 0
 
 
-def test_after_ctrl_c_it_goes_on(asked, labelled, tmp_path, store, heard):
+def test_after_ctrl_c_it_goes_on_as_if_nothing_had_been(asked, labelled, tmp_path, store, heard):
+    asked = replace(asked, learning_rate=2e-2)
     steps = make(asked, labelled, tmp_path / "whole", store).training["steps"]
     with pytest.raises(KeyboardInterrupt):
         make(asked, labelled, tmp_path / "made", store, heard(stop_at=steps // 2))
     assert not (tmp_path / "made").exists()
     about = make(asked, labelled, tmp_path / "made", store)
     assert 0 < about.training["resumed_from"] < steps == about.training["steps"]
+    whole, made = (
+        loaded(tmp_path / name).encode(list(labelled.texts), normalize_embeddings=True) for name in ("whole", "made")
+    )
+    assert (whole * made).sum(1).min() > 0.999, "what the loss had learned was kept too"
 
 
 def test_other_labels_of_the_same_texts_are_another_recipe(asked, labelled, tmp_path, store, heard):

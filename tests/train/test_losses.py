@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sizewise.train.losses import SIMILARITIES, Agreement, SupervisedContrastive
+from sizewise.train.losses import SIMILARITIES, Agreement, ClassProxies
 
 
 def model(vectors):
@@ -35,13 +35,12 @@ def test_agreement_by_hand_with_widths():
     assert float(loss) == pytest.approx(total / 2, rel=1e-5)
 
 
-def test_supervised_contrastive_by_hand():
-    vectors = unit(np.random.default_rng(2).standard_normal((5, 6)))
-    codes = np.array([0, 1, 0, 1, 2])
-    alike, terms = vectors @ vectors.T / 0.07, []
-    for at in range(4):  # the last text is alone with its label
-        others = [other for other in range(5) if other != at]
-        total = np.log(np.exp(alike[at, others]).sum())
-        terms.append(np.mean([total - alike[at, one] for one in others if codes[one] == codes[at]]))
-    loss = SupervisedContrastive(model(vectors), codes)([{}], torch.arange(5))
-    assert float(loss) == pytest.approx(np.mean(terms), rel=1e-5)
+def test_class_proxies_by_hand():
+    chance = np.random.default_rng(2)
+    found, proxies = chance.standard_normal((4, 6)), chance.standard_normal((3, 6)).astype(np.float32)
+    codes, rows = np.array([0, 1, 0, 1, 2]), np.array([4, 0, 3, 1])
+    alike = unit(found) @ unit(proxies).T / 0.07
+    surprise = [np.log(np.exp(alike[at]).sum()) - alike[at, codes[row]] for at, row in enumerate(rows)]
+    loss = ClassProxies(model(found), codes, proxies)
+    assert float(loss([{}], torch.from_numpy(rows))) == pytest.approx(np.mean(surprise), rel=1e-5)
+    assert [name for name, _ in loss.named_parameters()] == ["proxies"]

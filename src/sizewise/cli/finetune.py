@@ -33,7 +33,10 @@ def command(
     ] = [],  # noqa: B006
     margin: options.Margin = None,
     epochs: Annotated[
-        float | None, typer.Option(help="Times that every example is seen (default 3; of few examples more).")
+        float | None,
+        typer.Option(
+            help="Times that every example is seen (default 3 for pairs, 5 for labels; of few examples more)."
+        ),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At its highest.")] = None,
     batch: Annotated[int | None, typer.Option(min=4, help="Examples a batch.")] = None,

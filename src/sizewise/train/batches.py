@@ -50,6 +50,22 @@ class BudgetSampler(DefaultBatchSampler):
             yield order[batches[at]].tolist()
 
 
+class ShuffledSampler(DefaultBatchSampler):
+    """Every text once an epoch, `size` at a time, in another order every time."""
+
+    def __init__(self, count: int, size: int, seed: int) -> None:
+        self._count, self._seed, self._epoch = count, seed, 0
+        super().__init__(range(count), batch_size=size, drop_last=False)
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng([self._seed, self._epoch]).permutation(self._count)
+        for start in range(0, self._count, self.batch_size):
+            yield order[start : start + self.batch_size].tolist()
+
+
 @dataclass(frozen=True)
 class Padded:
     """What a transformer reads of some texts."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,13 @@ from sizewise.transform.chain import unit
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from sizewise.train.trainer import Material, Trained
+    from sizewise.train.trainer import Settings, Trained
 
 LORA_RANK = 16
-EPOCHS = 3.0
+PAIR_EPOCHS, LABEL_EPOCHS = 3.0, 5.0
+PAIR_RATE, LABEL_RATE = 5e-5, 1e-4
 LEAST_STEPS = 100
+LABEL = "fine-tune"
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class FineTuning:
 
     model: Model
     epochs: float | None = None
-    """None: EPOCHS, and of few examples so many that LEAST_STEPS are made."""
-    learning_rate: float = 5e-5
+    """None: PAIR_EPOCHS or LABEL_EPOCHS, and of few examples so many that there are about LEAST_STEPS."""
+    learning_rate: float | None = None
+    """None: PAIR_RATE or LABEL_RATE."""
     batch: int = 64
     """Texts, or pairs."""
     negatives: int = 1
@@ -51,9 +54,19 @@ class FineTuning:
     lora: bool = False
     seed: int = 0
 
+    def epochs_on(self, examples: Pairs | LabelledTexts) -> float:
+        """Times that every one of them is seen."""
+        usual = PAIR_EPOCHS if isinstance(examples, Pairs) else LABEL_EPOCHS
+        return max(usual, LEAST_STEPS * self.batch / len(examples)) if self.epochs is None else self.epochs
+
+    def rate_on(self, examples: Pairs | LabelledTexts) -> float:
+        """The learning rate at its highest."""
+        usual = PAIR_RATE if isinstance(examples, Pairs) else LABEL_RATE
+        return usual if self.learning_rate is None else self.learning_rate
+
     def check(self) -> None:
         """Raises InputError for settings that cannot be."""
-        if (self.epochs is not None and self.epochs <= 0) or self.learning_rate <= 0:
+        if any(value is not None and value <= 0 for value in (self.epochs, self.learning_rate)):
             raise InputError("--epochs and --learning-rate must be above zero")
         if self.batch < 4 or self.batch % 2:
             raise InputError(f"--batch {self.batch}: give an even number of 4 or more")
@@ -70,8 +83,9 @@ def finetune(
 ) -> Provenance:
     """Make the model and write it to `out`, a new folder. Stopped and called again with the same, it goes on.
 
-    Pairs: multiple-negatives ranking (Henderson et al., 2017) with mined hard negatives. Labels: supervised contrastive
-    loss. Raises InputError for a model or a place that will not do, before work begins.
+    Pairs: multiple-negatives ranking (Henderson et al., 2017) with mined hard negatives. Labels: a proxy of each is
+    learned beside the model (`losses.ClassProxies`). Raises InputError for a model or a place that will not do, before
+    work begins.
     """
     started = time.perf_counter()
     asked.check()
@@ -98,9 +112,9 @@ def finetune(
             text_sha256=hash_of(texts),
             sources=tuple(sources),
             settings={
-                "epochs": asked.epochs, "learning_rate": asked.learning_rate, "batch": asked.batch, "seed": asked.seed,
-                "lora": asked.lora, "negatives": asked.negatives if isinstance(examples, Pairs) else 0,
-                "matryoshka": list(asked.widths),
+                "epochs": asked.epochs_on(examples), "learning_rate": asked.rate_on(examples), "batch": asked.batch,
+                "seed": asked.seed, "lora": asked.lora, "matryoshka": list(asked.widths),
+                "negatives": asked.negatives if isinstance(examples, Pairs) else 0,
             },
             training=asdict(result),
             found=found,
@@ -113,7 +127,8 @@ def finetune(
 
 def recipe(asked: FineTuning, examples: Pairs | LabelledTexts, weights: str) -> dict[str, Any]:
     """All that a fine-tuned model depends on; `weights` are those that it starts from, by their sha256."""
-    return {"made": "fine-tuned", **asdict(asked), "weights": weights, "examples": examples.fingerprint}
+    given = replace(asked, epochs=asked.epochs_on(examples), learning_rate=asked.rate_on(examples))
+    return {"made": "fine-tuned", **asdict(given), "weights": weights, "examples": examples.fingerprint}
 
 
 def query_adapter(model: Model, pairs: Pairs, bench: Bench) -> Adapter:
@@ -129,22 +144,21 @@ def _on_labels(
     bench: Bench,
     work: Path,
 ) -> "Trained":
-    import torch
-    from sentence_transformers.base.sampler import GroupByLabelBatchSampler
+    from sizewise.train.batches import Padded, ShuffledSampler, rows
+    from sizewise.train.losses import ClassProxies
+    from sizewise.train.trainer import Material, train
 
-    from sizewise.train.batches import Padded, rows
-    from sizewise.train.losses import SupervisedContrastive
-    from sizewise.train.trainer import Material
-
-    data = rows(len(examples)).add_column("label", examples.codes.tolist())
-    batches = GroupByLabelBatchSampler(
-        data, 2 * (min(asked.batch, len(examples)) // 2), drop_last=False, valid_label_columns=["label"],
-        generator=torch.Generator(), seed=asked.seed,
-    )  # fmt: skip
     tokens = tokenizer(examples.texts, bench.encoder(asked.model).prompt("text"))
-    pad = int(model.tokenizer.pad_token_id or 0)
-    loss = SupervisedContrastive(model, examples.codes)
-    return _run(model, loss, Material(data, batches, Padded(tokens, pad)), asked, bench, work)
+    vectors = _vectors(asked.model, examples.texts, "text", bench)
+    sums = np.zeros((len(examples.labels), vectors.shape[1]), np.float32)
+    np.add.at(sums, examples.codes, vectors)
+    material = Material(
+        rows(len(examples)),
+        ShuffledSampler(len(examples), asked.batch, asked.seed),
+        Padded(tokens, int(model.tokenizer.pad_token_id or 0)),
+    )
+    loss = ClassProxies(model, examples.codes, unit(sums))
+    return train(model, loss, material, _settings(asked, examples), work, bench.progress, label=LABEL)
 
 
 def _on_pairs(
@@ -159,7 +173,7 @@ def _on_pairs(
     from sentence_transformers.base.sampler import NoDuplicatesBatchSampler
     from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss, MultipleNegativesRankingLoss
 
-    from sizewise.train.trainer import Material
+    from sizewise.train.trainer import Material, train
 
     encoder = bench.encoder(asked.model)
     ask, answer = encoder.prompt("query"), encoder.prompt("document")
@@ -178,7 +192,8 @@ def _on_pairs(
     if asked.widths:
         width = model.get_embedding_dimension()
         loss = MatryoshkaLoss(model, loss, [*([width] if width else []), *asked.widths])
-    return _run(model, loss, Material(data, batches), asked, bench, work), found
+    result = train(model, loss, Material(data, batches), _settings(asked, pairs), work, bench.progress, label=LABEL)
+    return result, found
 
 
 def _negatives(asked: FineTuning, pairs: Pairs, bench: Bench) -> tuple[list[list[str]], dict[str, Any]]:
@@ -201,28 +216,22 @@ def _negatives(asked: FineTuning, pairs: Pairs, bench: Bench) -> tuple[list[list
 
 
 def _sides(model: Model, pairs: Pairs, bench: Bench) -> tuple[Vectors, Vectors]:
-    """Unit vectors of anchors and positives, from the store."""
+    """Unit vectors of anchors and positives."""
+    return _vectors(model, pairs.anchors, "query", bench), _vectors(model, pairs.positives, "document", bench)
+
+
+def _vectors(model: Model, texts: Sequence[str], role: Role, bench: Bench) -> Vectors:
+    """Of unit length, float32 [n, d], from the store."""
     encoder = bench.encoder(quick(model))
-
-    def of(texts: Sequence[str], role: Role) -> Vectors:
-        found = stored_vectors(bench.store, encoder, texts, role, encoder.prompt(role), bench.progress)
-        return unit(found.block(0, len(found)))
-
-    sides = of(pairs.anchors, "query"), of(pairs.positives, "document")
+    found = stored_vectors(bench.store, encoder, texts, role, encoder.prompt(role), bench.progress)
     encoder.unload()
-    return sides
+    return unit(found.block(0, len(found)))
 
 
-def _run(
-    model: "SentenceTransformer", loss: Any, material: "Material", asked: FineTuning, bench: Bench, work: Path
-) -> "Trained":
-    from sizewise.train.trainer import Settings, train
+def _settings(asked: FineTuning, examples: Pairs | LabelledTexts) -> "Settings":
+    from sizewise.train.trainer import Settings
 
-    if asked.epochs is None:
-        settings = Settings(EPOCHS, asked.learning_rate, asked.seed, LEAST_STEPS)
-    else:
-        settings = Settings(asked.epochs, asked.learning_rate, asked.seed)
-    return train(model, loss, material, settings, work, bench.progress, label="fine-tune")
+    return Settings(asked.epochs_on(examples), asked.rate_on(examples), asked.seed)
 
 
 def _low_rank(model: "SentenceTransformer", seed: int) -> Callable[[], None]:

@@ -7,13 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import cross_entropy, normalize
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 SIMILARITIES = 2.0
 """Weight of similarities beside vectors: a squared error of cosines is so much smaller than a lost cosine."""
+
+TEMPERATURE = 0.07
+"""That cosines with proxies are divided by."""
 
 
 class Agreement(nn.Module):
@@ -53,25 +56,28 @@ def _cosines(unit: Tensor) -> Tensor:
     return unit @ unit.T
 
 
-class SupervisedContrastive(nn.Module):
-    """Texts of a label together, texts of other labels apart: the loss of Khosla et al., "Supervised contrastive
-    learning", 2020 (their L_out), over the unit vectors of a batch."""
+class ClassProxies(nn.Module):
+    """Each text near to the proxy of its label, a vector that is learned too, and far from those of all others: the
+    normalised softmax of Zhai and Wu, "Classification is a strong baseline for deep metric learning", 2019.
 
-    def __init__(self, model: "SentenceTransformer", codes: npt.NDArray[np.int64], temperature: float = 0.07) -> None:
-        """`codes` int64 [texts]: the label of each text of the training data."""
+    A batch is held against every label there is, where contrasting the texts of a batch leaves most labels out.
+    """
+
+    def __init__(
+        self,
+        model: "SentenceTransformer",
+        codes: npt.NDArray[np.int64],
+        proxies: npt.NDArray[np.float32],
+        temperature: float = TEMPERATURE,
+    ) -> None:
+        """`codes` int64 [texts]: the label of each text of the training data; `proxies` float32 [labels, d]: where they
+        begin."""
         super().__init__()
-        self.model = model
+        self.model, self.proxies = model, nn.Parameter(torch.from_numpy(proxies))
         self._codes, self._temperature = torch.from_numpy(codes), temperature
 
     def forward(self, features: Iterable[Mapping[str, Tensor]], labels: Tensor) -> Tensor:
-        """The loss of a batch, whose texts' numbers are `labels` int64 [n]. Texts alone with their label count only as
-        what others are told apart from."""
+        """The loss of a batch, whose texts' numbers are `labels` int64 [n]."""
         vectors = normalize(self.model(next(iter(features)))["sentence_embedding"].float())
         codes = self._codes[labels.cpu()].to(vectors.device)
-        others = ~torch.eye(len(codes), dtype=torch.bool, device=vectors.device)
-        same = (codes[:, None] == codes[None, :]) & others
-        alike = (_cosines(vectors) / self._temperature).masked_fill(~others, -torch.inf)
-        surprise = torch.logsumexp(alike, dim=1, keepdim=True) - alike
-        partners = same.sum(1)
-        per_text = surprise.masked_fill(~same, 0.0).sum(1) / partners.clamp(min=1)
-        return per_text.sum() / (partners > 0).sum().clamp(min=1)
+        return cross_entropy(vectors @ normalize(self.proxies).T / self._temperature, codes)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.evaluation import BaseEvaluator
 from torch import nn
@@ -36,6 +37,8 @@ PATIENCE = 3
 LEAST_GAIN = 1e-4
 WARM_UP = 0.05
 CHECKPOINTS = "checkpoints"
+LOSS = "loss.safetensors"
+"""In a checkpoint: what the loss itself has learned."""
 ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """Not cuDNN's, which builds a plan for every shape of a batch: on an H100, 40 of the 91 s that three layers took."""
 
@@ -47,7 +50,6 @@ class Settings:
     epochs: float
     learning_rate: float
     seed: int = 0
-    least_steps: int = 1
     weight_decay: float = 0.01
 
 
@@ -97,7 +99,7 @@ def train(
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     halves = torch.cuda.is_bf16_supported() if device == "cuda" else has_bfloat16()
-    steps = max(settings.least_steps, round(settings.epochs * len(material.batches)))
+    steps = max(1, round(settings.epochs * len(material.batches)))
     every = max(1, steps // CHECKS)
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder / CHECKPOINTS),
@@ -139,6 +141,7 @@ def train(
         callbacks=callbacks,
     )
     trainer.batches, trainer.say = material.batches, progress.say
+    trainer.beside = {name: one for name, one in loss.named_parameters() if not name.startswith("model.")}
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
             trainer.remove_callback(callback)
@@ -176,6 +179,8 @@ class _Trainer(SentenceTransformerTrainer):
     """Takes batches as they are given. A step that does not fit into memory is made in halves, from then on."""
 
     batches: "DefaultBatchSampler"
+    beside: Mapping[str, nn.Parameter]
+    """What the loss itself learns, by name."""
     say: Callable[[str], None] = staticmethod(lambda _: None)
     parts = 1
 
@@ -184,6 +189,18 @@ class _Trainer(SentenceTransformerTrainer):
 
     def get_batch_sampler(self, *_: Any, **__: Any) -> "DefaultBatchSampler":
         return self.batches
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        super()._save(output_dir, state_dict)
+        if output_dir and self.beside:
+            save_file({name: weight.detach().cpu() for name, weight in self.beside.items()}, Path(output_dir) / LOSS)
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:  # type: ignore[override]
+        super()._load_from_checkpoint(checkpoint_path)
+        kept = load_file(Path(checkpoint_path) / LOSS) if self.beside else {}
+        with torch.no_grad():
+            for name, weight in self.beside.items():
+                weight.copy_(kept[name])
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         while True:
