@@ -20,12 +20,13 @@ from pathlib import Path
 from data import data_folder
 
 LABELS = ("banking77", "cuad")
+USUAL = ["--learning-rate", "5e-5", "--epochs", "3"]
 ARMS = {
-    "in-batch": ["--negatives", "0"],
-    "mined": [],
-    "mined-3": ["--negatives", "3"],
-    "gentle": ["--learning-rate", "1e-5", "--epochs", "1"],
-    "lora": ["--lora", "--learning-rate", "2e-4"],
+    "in-batch": [*USUAL, "--negatives", "0"],
+    "mined": USUAL,
+    "mined-3": [*USUAL, "--negatives", "3"],
+    "gentle": [],
+    "lora": ["--lora", "--learning-rate", "2e-4", "--epochs", "3"],
 }
 """Ways to fine-tune on pairs."""
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from sizewise.cli import options
 from sizewise.core.errors import InputError
+from sizewise.core.extras import require
 
 if TYPE_CHECKING:
     from sizewise.core.candidate import Model
@@ -36,6 +37,7 @@ def show_curve(
     task = next((one for one in tasks if isinstance(one, Classification)), None)
     if not isinstance(examples, LabelledTexts) or task is None or len(tasks) > 1:
         raise InputError("--learning-curve needs --labels, and one --task with labels to score on")
+    require("vl_convert", "drawing a curve")
     if out.is_file():
         raise InputError(f"{out} is a file; name a folder for the curve")
     points = []

@@ -35,7 +35,7 @@ def command(
     epochs: Annotated[
         float | None,
         typer.Option(
-            help="Times that every example is seen (default 3 for pairs, 5 for labels; of few examples more)."
+            help="Times that every example is seen (default 1 for pairs, 5 for labels; of few examples more)."
         ),
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="At its highest.")] = None,

@@ -32,7 +32,7 @@ def curve_chart(points: Sequence[CurvePoint]) -> dict[str, Any]:
         "scale": {"domain": list(ARMS), "range": list(ARMS.values())},
     }  # fmt: skip
     dash = {
-        "field": "on", "type": "nominal", "title": None, "legend": {"orient": "bottom"},
+        "field": "on", "type": "nominal", "legend": None,  # the subtitle says which
         "scale": {"domain": list(DASHES), "range": list(DASHES.values())},
     }  # fmt: skip
     line = {"mark": {"type": "line", "point": True}, "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash}}

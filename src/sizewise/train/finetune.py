@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from sizewise.train.trainer import Settings, Trained
 
 LORA_RANK = 16
-PAIR_EPOCHS, LABEL_EPOCHS = 3.0, 5.0
-PAIR_RATE, LABEL_RATE = 5e-5, 1e-4
+PAIR_EPOCHS, LABEL_EPOCHS = 1.0, 5.0
+PAIR_RATE, LABEL_RATE = 1e-5, 1e-4
 LEAST_STEPS = 100
 LABEL = "fine-tune"
 
