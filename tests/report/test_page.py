@@ -184,6 +184,42 @@ def test_knobs_decide_again(opened, tmp_path):
     assert page.inner_text("#answer-body .first") == sentences(run.recommend())[0]
 
 
+@pytest.mark.parametrize("seed", [1, 3])
+def test_where_size_matters(opened, tmp_path, seed):
+    run = run_of(made_up(seed), tmp_path / "run")
+    evidence, terms = run.evidence, run.terms
+    page = opened(write_report(tmp_path, run, run.recommend()))
+    models = sorted(evidence.plain, key=lambda name: -evidence.figures[name].parameters)
+    rows = page.locator("#size tbody tr")
+    assert [rows.nth(at).locator("th").inner_text() for at in range(rows.count())] == models
+    told = set()
+    for at, name in enumerate(models[1:], 1):
+        a, b = evidence.candidates.index(name), evidence.candidates.index(models[0])
+        for t, (task, one) in enumerate(zip(evidence.tasks, evidence.compared, strict=True)):
+            cell = rows.nth(at).locator("td").nth(2 + t).inner_text()
+            margin = terms.margin if task.margin is None else task.margin
+            if np.isnan(one.points[[a, b]]).any():
+                state = "–"
+            elif not task.can_prove:
+                state = "open"
+            elif one.bounds[a, b] < margin:
+                state = "holds"
+            else:
+                state = "loses" if one.bounds[b, a] < -margin else "open"
+            assert state in cell, (name, task.name, cell)
+            told.add(state)
+    assert len(told) > 2, "states of several kinds"
+    assert "Where size matters" in page.inner_text("#contents")
+
+
+def test_one_model_has_no_size_to_compare(opened, tmp_path):
+    evidence = made_up(1)
+    run = run_of(replace(evidence, plain=evidence.plain[:1]), tmp_path / "run")
+    page = opened(write_report(tmp_path, run, run.recommend()))
+    assert page.locator("#size").is_hidden()
+    assert "Where size matters" not in page.inner_text("#contents")
+
+
 @pytest.mark.parametrize("minimise", ["monthly_cost", "device_memory_mb"])
 def test_a_cost_that_nobody_measured_is_no_reason_not_to_draw(opened, tmp_path, minimise):
     run = run_of(made_up(4), tmp_path / "run", Terms(minimise))

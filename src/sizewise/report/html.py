@@ -26,7 +26,7 @@ from sizewise.study.run import Run
 
 SCRIPTS = (
     *("numbers", "decide", "words"),
-    *("dom", "terms", "answer", "frontier", "scores", "costs", "engines", "breaks", "made", "page"),
+    *("dom", "terms", "answer", "frontier", "size", "scores", "costs", "engines", "breaks", "made", "page"),
 )
 """In the order in which they build on each other."""
 

@@ -15,6 +15,7 @@ async function start() {
     if (bounds) drawAnswer(run, found);
     drawFrontier(run, found, view, (change) => { Object.assign(view, change); drawn(); });
     drawSteps(run, view.axis);
+    drawSize(run, terms);
     drawSure(run, found);
     drawScores(run, found);
     drawCosts(run, found);
@@ -31,6 +32,7 @@ async function start() {
   };
 
   drawEngines(run);
+  drawSize(run, terms);
   drawContents();
   drawTheme(drawn);
   put("about", `${run.tasks.length} tasks, ${run.candidates.length} candidates, on ${run.environment.processor}`);
@@ -45,7 +47,7 @@ async function start() {
 }
 
 function drawContents() {
-  put("contents", [...document.querySelectorAll("main section")].map((section) =>
+  put("contents", [...document.querySelectorAll("main section:not([hidden])")].map((section) =>
     h("li", {}, h("a", { href: `#${section.id}` }, section.querySelector("h2").textContent))));
 }
 
