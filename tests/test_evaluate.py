@@ -123,7 +123,7 @@ def test_a_second_evaluation_neither_encodes_nor_computes(bench, store, search, 
     first = {str(one): raw for one, raw in evaluate(bench, search, made)}
     monkeypatch.setattr(TorchEncoder, "encode", lambda *_: pytest.fail("encoded again"))
     monkeypatch.setattr("sizewise.evaluate.derived", lambda *_: pytest.fail("derived again"))
-    monkeypatch.setattr("sizewise.evaluate.lexical", lambda *_: pytest.fail("ranked again"))
+    monkeypatch.setattr("sizewise.pipeline.stages.lexical", lambda *_: pytest.fail("ranked again"))
     for one, raw in evaluate(Bench(store), search, made):
         assert_same(raw, first[str(one)])
 

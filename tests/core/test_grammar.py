@@ -3,15 +3,31 @@
 import random
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 
-from sizewise.core.candidate import ROLES, Embed, Lexical, Model, Step, is_shape
+from sizewise.core.candidate import (
+    ROLES,
+    Asym,
+    Candidate,
+    Cross,
+    Embed,
+    Fuse,
+    Lexical,
+    Model,
+    Rerank,
+    Step,
+    encoders,
+    is_shape,
+    leaves,
+)
 from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse, write
 
 ODD_CHARACTERS = [*"ab0 .-_/:@+=,;[](){}<>|&$`!?*#~%^'\"\\\n\t\r\0\x07\x1b\x7f",
-    "é", "ß", "中", "हि", "\u0301", "\u200f", "\u2028", "\xa0", "\u00ad", "😀", "bm25", "rescore", "//", "C:\\",
+    "é", "ß", "中", "हि", "\u0301", "\u200f", "\u2028", "\xa0", "\u00ad", "😀", "bm25", "rescore", "cross:",
+    "fuse(", "//", "C:\\",
 ]  # fmt: skip
 STEPS = [Step("truncate", 64), Step("pca", 1), Step("whiten", 10**9), Step("int8"), Step("binary"), Step("binary-asym"),
          Step("x_1.y-2", 0)]  # fmt: skip
@@ -21,7 +37,25 @@ def text(chance: random.Random, least: int) -> str:
     return "".join(chance.choices(ODD_CHARACTERS, k=chance.randint(least, 12)))
 
 
-def candidate(chance: random.Random) -> Embed:
+def candidate(chance: random.Random, deep: int = 3) -> Candidate:
+    """Of any kind, several stages deep."""
+    if not deep:
+        return embed(chance)
+    kind = chance.choice(["embed", "embed", "bm25", "fuse", "rerank", "asym"])
+    inner = [candidate(chance, deep - 1) for _ in range(2)]
+    if kind == "bm25":
+        return Lexical("bm25")
+    if kind == "fuse" and inner[0] != inner[1]:
+        return Fuse(tuple(inner), chance.choice([None, 0.25, 1e-9, chance.random() or 0.5]))
+    if kind == "rerank":
+        one = embed(chance)
+        second = Cross(one.model) if chance.random() < 0.3 else replace(one, rescore=0)
+        margin, fresh = chance.choice([None, 0.02, 1e-12, 3.0]), isinstance(second, Embed) and chance.random() < 0.5
+        return Rerank(inner[0], second, chance.choice([1, 50, 10**6]), margin, fresh)
+    return Asym(embed(chance).plain, embed(chance)) if kind == "asym" else embed(chance)
+
+
+def embed(chance: random.Random) -> Embed:
     roles = sorted(chance.sample(ROLES, chance.randint(0, 3)))
     model = Model(
         name=text(chance, 1),
@@ -103,7 +137,25 @@ def test_other_spellings_have_one_canonical_form(written, canonical):
         ('""', "candidate '\"\"': expected a model name, a folder or bm25 at character 3, found the end"),
         ("@bf16", "candidate '@bf16': expected a model name, a folder or bm25 at character 1, found '@bf16'"),
         ("a b", "candidate 'a b': expected end of the candidate, '@', '+' or '[' at character 2, found ' b'"),
-        ("fuse(bm25, a)", "there is no pipeline fuse(...); write an encoder or bm25"),
+        ("both(bm25, a)", "there is no pipeline both(...); there are fuse, rerank and asym"),
+        ("fuse(bm25)", "fuse takes two or more different candidates"),
+        ("fuse(a, bm25, a)", "fuse takes two or more different candidates"),
+        ("fuse(bm25, a", "expected ',' or ')' at character 13, found the end"),
+        ("fuse(bm25, a) ,", "expected end of the candidate"),
+        ("fuse(a, b, w=1)", "w is the share of the first of two, between 0 and 1"),
+        ("fuse(a, b, c, w=0.5)", "w is the share of the first of two, between 0 and 1"),
+        ("fuse(a, b, w=half)", "expected a weight from 0 to 1 at character 14, found 'half)'"),
+        ("rerank(a, b)", "expected ',' at character 12, found ')'"),
+        ("rerank(a, b, many)", "expected how many to rank again at character 14, found 'many)'"),
+        ("rerank(a, b, 0)", "rerank takes a depth of 1 or more"),
+        ("rerank(a, bm25, 5)", "bm25 has no vectors"),
+        ("rerank(a, b+binary+rescore=5, 5)", "b+binary+rescore=5 scores what was found; name it without rescore"),
+        ("rerank(a, cross:b+int8, 5)", "b+int8 scores what was found; name it without rescore"),
+        ("rerank(a, cross:b, 5, fresh)", "expected when=margin<NUMBER at character 23, found 'fresh)'"),
+        ("rerank(a, b, 5, fresh, fresh)", "expected when=margin<NUMBER at character 24, found 'fresh)'"),
+        ("rerank(a, b, 5, when=margin<1, fresh, 3)", "expected ')' at character 39, found '3)'"),
+        ("asym(bm25, a)", "asym takes two encoders, not bm25"),
+        ("asym(a+int8, b)", "steps belong to the documents of asym; name a alone"),
         ("m@", "expected a precision such as bf16 at character 3, found the end"),
         ("m@int3", "unknown precision 'int3'; there are fp32, bf16, fp16, int8, fp8"),
         ("m@bf16/", "expected a runtime such as torch at character 8, found the end"),
@@ -142,7 +194,28 @@ def test_random_text_parses_or_is_an_input_error():
     chance = random.Random(1)
     for _ in range(3000):
         made = "".join(
-            chance.choices(["m", "[", "]", "query", "=", '"', "@", "bf16", "+", "pca", "9", "(", "\\", ","], k=8)
+            chance.choices(
+                [
+                    "m",
+                    "[",
+                    "]",
+                    "query",
+                    "=",
+                    '"',
+                    "@",
+                    "bf16",
+                    "+",
+                    "pca",
+                    "9",
+                    "(",
+                    "\\",
+                    ",",
+                    "fuse(",
+                    "rerank(",
+                    ")",
+                ],
+                k=8,
+            )
         )
         try:
             parsed = parse(made)
@@ -158,4 +231,8 @@ def test_candidates_are_data():
     assert made.plain == parse("m")
     assert is_shape(parse("shape:bert-base+int8"))
     assert not is_shape(parse("m"))
+    nested = parse("rerank(fuse(bm25, m+int8), shape:bert-base, 5)")
+    assert is_shape(nested)
+    assert [str(one) for one in leaves(nested)] == ["bm25", "m+int8", "shape:bert-base"]
+    assert [str(one) for one in encoders(nested)] == ["m", "shape:bert-base"]
     assert not is_shape(Lexical())

@@ -10,7 +10,7 @@ import pytest
 import sizewise
 
 ROOT = Path(sizewise.__file__).parent
-ORDER = ["core", "stats", "store", "encode", "transform", "index", "data", "pipeline", "evaluate", "cost",
+ORDER = ["core", "stats", "store", "encode", "transform", "index", "rank", "data", "pipeline", "evaluate", "cost",
          "bundle", "decide", "certify", "auto", "train", "study", "ship", "report", "cli"]  # fmt: skip
 """A layer imports from itself and from those before it."""
 
@@ -83,6 +83,6 @@ def test_serving_is_light():
 
 def test_nothing_below_the_runtimes_loads_torch():
     """Not even by naming a model: weights and the libraries that run them load when something is encoded."""
-    layers = modules("core", "store", "encode", "transform", "index", "data", "pipeline", "evaluate")
+    layers = modules("core", "store", "encode", "transform", "index", "rank", "data", "pipeline", "evaluate")
     below = [name for name in layers if name.removeprefix("sizewise.encode.").split(".")[0] not in NETWORKS]
     assert loaded_by(*below) & {"torch", "transformers", "sentence_transformers"} == set()

@@ -10,12 +10,13 @@ from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse
 from sizewise.core.progress import Progress
 from sizewise.data.load import load_task
-from sizewise.data.task import Raw, Task
+from sizewise.data.task import DEPTH, Raw, Task
 from sizewise.data.threads import single_threaded
 from sizewise.encode.stored import stored_vectors
-from sizewise.evaluate import lexical, record, refuse_shape, scored
+from sizewise.evaluate import record, refuse_shape, scored
 from sizewise.pipeline.bench import Bench
 from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.stages import lexical
 from sizewise.store.store import Store
 
 Row = Mapping[str, Any]
@@ -25,7 +26,8 @@ Row = Mapping[str, Any]
 def served_record(pipeline: EmbedPipeline | LexicalPipeline, task: Task, store: Store, progress: Progress) -> Raw:
     """The raw record of `pipeline` on `task`, the encoder's vectors coming from the store where it has them."""
     if isinstance(pipeline, LexicalPipeline):
-        return lexical(task)
+        ids, scores = lexical(task, DEPTH)
+        return task.records({"ids": ids, "scores": scores})
     rows = {
         part.name: stored_vectors(store, pipeline.encoder, part.texts, part.role, pipeline.prompts[part.role], progress)
         for part in task.text_sets()

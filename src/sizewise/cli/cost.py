@@ -98,12 +98,12 @@ def results(subject: "Candidate", figures: "Figures") -> list[dict[str, Any]]:
 
 def _subject(candidate: "Candidate") -> "Candidate":
     """Cost is an encoder's: transforms are measured in a study, where there is a corpus to search."""
-    from sizewise.core.candidate import Embed
+    from sizewise.core.candidate import Embed, encoders, is_hybrid
 
-    if isinstance(candidate, Embed) and candidate.steps:
+    if is_hybrid(candidate) or (isinstance(candidate, Embed) and candidate.steps):
         raise InputError(
-            f"{candidate}: cost measures encoders ({candidate.plain}); the transforms' cost depends on the corpus, "
-            "and a study measures it: sizewise study --task DIR CANDIDATE..."
+            f"{candidate}: cost measures encoders ({', '.join(map(str, encoders(candidate)))}); what the rest costs "
+            "depends on the corpus, and a study measures it: sizewise study --task DIR CANDIDATE..."
         )
     return candidate
 

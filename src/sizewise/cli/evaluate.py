@@ -75,7 +75,7 @@ def command(
 
 def scores(bench: "Bench", task: "Task", candidates: "list[Candidate]") -> list[dict[str, Any]]:
     """One result for each candidate that the task applies to."""
-    from sizewise.core.candidate import Embed
+    from sizewise.core.candidate import encoders
     from sizewise.decide.evidence import compare
     from sizewise.evaluate import applies, record
     from sizewise.study.truncation import truncation
@@ -91,7 +91,7 @@ def scores(bench: "Bench", task: "Task", candidates: "list[Candidate]") -> list[
         raw = record(bench, task, candidate)
         seconds = time.perf_counter() - started
         found = compare(task, [raw], reference)
-        cut = truncation(bench, task, candidate.plain)["truncated_texts"] if isinstance(candidate, Embed) else 0
+        cut = max((truncation(bench, task, plain)["truncated_texts"] for plain in encoders(candidate)), default=0)
         results.append(
             {
                 "candidate": str(candidate),

@@ -1,5 +1,6 @@
 """Candidates: points of the search space as data. A candidate is a small immutable tree, never a live model."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -72,9 +73,97 @@ class Lexical:
         return self.method
 
 
-Candidate = Embed | Lexical
+@dataclass(frozen=True, slots=True)
+class Cross:
+    """A cross-encoder: reads a query and a document together. It only scores what something else has found."""
+
+    model: Model
+
+    def __str__(self) -> str:
+        from sizewise.core.grammar import write
+
+        return write(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Fuse:
+    """Rankings of several candidates made one: by reciprocal ranks, or by scores of which the first one's have
+    `weight` (0 to 1) and the other's the rest."""
+
+    parts: tuple["Candidate", ...]
+    weight: float | None = None
+
+    def __str__(self) -> str:
+        from sizewise.core.grammar import write
+
+        return write(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Rerank:
+    """The first `depth` that `first` finds, ranked again by `second`; what follows stays as it is."""
+
+    first: "Candidate"
+    second: Embed | Cross
+    depth: int
+    margin: float | None = None
+    """Only where the first two scores of `first` are nearer than this; None: always."""
+    fresh: bool = False
+    """Documents are encoded by `second` when they are found, instead of being stored beforehand."""
+
+    def __str__(self) -> str:
+        from sizewise.core.grammar import write
+
+        return write(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Asym:
+    """Queries by one encoder, aligned to the space of another one, which encodes the documents."""
+
+    queries: Embed
+    documents: Embed
+
+    def __str__(self) -> str:
+        from sizewise.core.grammar import write
+
+        return write(self)
+
+
+Candidate = Embed | Lexical | Fuse | Rerank | Asym
+
+
+def stages(candidate: Candidate | Cross) -> "tuple[Candidate | Cross, ...]":
+    """What a hybrid is put together from, in order; nothing for others."""
+    match candidate:
+        case Fuse(parts):
+            return parts
+        case Rerank(first, second):
+            return first, second
+        case Asym(queries, documents):
+            return queries, documents
+        case _:
+            return ()
+
+
+def leaves(candidate: Candidate | Cross) -> "Iterator[Embed | Lexical | Cross]":
+    """What it is put together from in the end, each as often as it comes; of what is no hybrid, itself."""
+    if isinstance(candidate, Embed | Lexical | Cross):
+        yield candidate
+    for part in stages(candidate):
+        yield from leaves(part)
+
+
+def encoders(candidate: Candidate) -> list[Embed]:
+    """The plain encoders that it needs, each once."""
+    return list(dict.fromkeys(one.plain for one in leaves(candidate) if isinstance(one, Embed)))
+
+
+def is_hybrid(candidate: Candidate) -> bool:
+    """Whether several rankings or encoders have a part in it."""
+    return isinstance(candidate, Fuse | Rerank | Asym)
 
 
 def is_shape(candidate: Candidate) -> bool:
-    """Whether the candidate has random weights, and so a cost but no quality."""
-    return isinstance(candidate, Embed) and candidate.model.is_shape
+    """Whether something in the candidate has random weights, and so a cost but no quality."""
+    return any(isinstance(one, Embed | Cross) and one.model.is_shape for one in leaves(candidate))

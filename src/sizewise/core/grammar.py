@@ -1,6 +1,10 @@
 """The string form of candidates: one parser, one writer, and they are each other's inverse.
 
-    candidate = "bm25" | embed                     bm25 alone: a model of that name is quoted
+    candidate = "bm25" | embed | fuse | rerank | asym        bm25 alone: a model of that name is quoted
+    fuse      = "fuse(" candidate "," candidate { "," candidate } [ "," "w=" number ] ")"
+    rerank    = "rerank(" candidate "," scorer "," integer [ "," "when=margin<" number ] [ "," "fresh" ] ")"
+    asym      = "asym(" embed "," embed ")"
+    scorer    = embed | "cross:" embed                       without rescore; behind cross: without steps
     embed     = name [ prompts ] [ "@" precision [ "/" runtime ] ] { "+" step }
     name      = bare | quoted                      bare: no white space, none of  " ' [ ] ( ) @ + , \\
     prompts   = "[" role "=" quoted { "," role "=" quoted } "]"
@@ -13,11 +17,23 @@
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
-from sizewise.core.candidate import Candidate, Embed, Lexical, Model, Role, Step
+from sizewise.core.candidate import (
+    Asym,
+    Candidate,
+    Cross,
+    Embed,
+    Fuse,
+    Lexical,
+    Model,
+    Rerank,
+    Role,
+    Step,
+)
 from sizewise.core.errors import InputError
 
 SHORT = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "int8": "int8", "float8": "fp8"}
@@ -26,9 +42,17 @@ DEFAULT_MODEL = Model("")
 RUNTIME_OF = {"int8": "openvino", "float8": "packed"}
 """What runs a precision where the candidate does not say; DEFAULT_MODEL's runtime for all others."""
 
+CROSS = "cross:"
+"""Before the name of a cross-encoder."""
+WHEN = "when=margin<"
+
 _AUTO = re.compile(r'((?:[^"@]|"(?:[^"\\]|\\.)*")*)@auto(?=\+|\s*$)', re.DOTALL)
 _BARE = re.compile(r"[^\s\"'\[\]()@+,\\]+")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?(e-?[0-9]+)?")
+_SPACE = re.compile(r"\s*")
+_CALL = re.compile(r"(fuse|rerank|asym)\(")
+_LEXICAL = re.compile(r"bm25(?=\s*([,)]|$))")
 _INTEGER = re.compile(r"[0-9]{1,18}")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
@@ -39,18 +63,35 @@ def parse(text: str) -> Candidate:
     Raises InputError with the position of the first character that does not fit.
     """
     reader = _Reader(text)
-    if text.strip() == "bm25":
-        return Lexical("bm25")
-    candidate = _embed(reader)
+    candidate = _candidate(reader)
     if not reader.done:
         raise reader.error("end of the candidate, '@', '+' or '['")
     return candidate
 
 
-def write(candidate: Candidate) -> str:
+def write(candidate: Candidate | Cross) -> str:
     """The canonical string form: `parse(write(c)) == c`."""
-    if isinstance(candidate, Lexical):
-        return candidate.method
+    match candidate:
+        case Lexical(method):
+            return method
+        case Fuse(parts, weight):
+            return _called("fuse", *map(write, parts), *([] if weight is None else [f"w={weight!r}"]))
+        case Rerank(first, second, depth, margin, fresh):
+            when = [] if margin is None else [f"{WHEN}{margin!r}"]
+            return _called("rerank", write(first), write(second), str(depth), *when, *(["fresh"] if fresh else []))
+        case Asym(queries, documents):
+            return _called("asym", write(queries), write(documents))
+        case Cross(model):
+            return CROSS + write(Embed(model))
+        case _:
+            return _written(candidate)
+
+
+def _called(name: str, *given: str) -> str:
+    return f"{name}({', '.join(given)})"
+
+
+def _written(candidate: Embed) -> str:
     model = candidate.model
     text = model.name if _is_bare(model.name) else _quote(model.name)
     if model.prompts:
@@ -104,6 +145,7 @@ def runtime_of(precision: str) -> str:
 
 def _is_bare(name: str) -> bool:
     plain = _BARE.fullmatch(name) is not None and name.isprintable()
+    plain = plain and not name.startswith(CROSS)
     return plain and name != "bm25" and not name.startswith("-")  # a shell command would take it for an option
 
 
@@ -144,10 +186,104 @@ class _Reader:
             return True
         return False
 
+    def comma(self) -> bool:
+        """Past a comma and the white space around it, where there is one."""
+        self.take(_SPACE)
+        if not self.skip(","):
+            return False
+        self.take(_SPACE)
+        return True
+
+    def expect_comma(self) -> None:
+        if not self.comma():
+            raise self.error("','")
+
+    def close(self) -> None:
+        """Past the closing parenthesis."""
+        self.take(_SPACE)
+        if not self.skip(")"):
+            raise self.error("',' or ')'")
+
     def error(self, expected: str) -> InputError:
         rest = self.text[self.at : self.at + 12]
         found = repr(rest) if rest else "the end"
         return InputError(f"candidate {self.text!r}: expected {expected} at character {self.at + 1}, found {found}")
+
+
+def _candidate(reader: _Reader) -> Candidate:
+    if reader.take(_LEXICAL):
+        return Lexical("bm25")
+    name = reader.take(_CALL)
+    if name is None:
+        return _embed(reader)
+    calls: Mapping[str, Callable[[_Reader], Candidate]] = {"fuse(": _fuse, "rerank(": _rerank, "asym(": _asym}
+    made = calls[name](reader)
+    reader.close()
+    return made
+
+
+def _fuse(reader: _Reader) -> Fuse:
+    parts, weight = [_inside(reader)], None
+    while reader.comma():
+        if reader.skip("w="):
+            weight = _number(reader, "a weight from 0 to 1")
+            break
+        parts.append(_inside(reader))
+    if len(parts) < 2 or len(set(parts)) < len(parts):
+        raise InputError(f"candidate {reader.text!r}: fuse takes two or more different candidates")
+    if weight is not None and (len(parts) > 2 or not 0 < weight < 1):
+        raise InputError(f"candidate {reader.text!r}: w is the share of the first of two, between 0 and 1")
+    return Fuse(tuple(parts), weight)
+
+
+def _rerank(reader: _Reader) -> Rerank:
+    first = _inside(reader)
+    reader.expect_comma()
+    cross = reader.skip(CROSS)
+    second = _embed(reader)
+    if second.rescore or (cross and second.steps):
+        raise InputError(f"candidate {reader.text!r}: {second} scores what was found; name it without rescore")
+    reader.expect_comma()
+    depth = int(reader.need(_INTEGER, "how many to rank again"))
+    margin, fresh = None, False
+    if depth < 1:
+        raise InputError(f"candidate {reader.text!r}: rerank takes a depth of 1 or more")
+    while reader.comma():
+        if margin is None and reader.skip(WHEN):
+            margin = _number(reader, "a margin of scores")
+        elif not (fresh or cross) and reader.skip("fresh"):
+            fresh = True
+        else:
+            left = [f"{WHEN}NUMBER"] * (margin is None) + ["fresh"] * (not fresh and not cross)
+            raise reader.error(" or ".join(left) or "')'")
+    return Rerank(first, Cross(second.model) if cross else second, depth, margin, fresh)
+
+
+def _asym(reader: _Reader) -> Asym:
+    queries = _encoder(reader)
+    reader.expect_comma()
+    documents = _encoder(reader)
+    if queries.steps or queries.rescore:
+        raise InputError(
+            f"candidate {reader.text!r}: steps belong to the documents of asym; name {queries.model.name} alone"
+        )
+    return Asym(queries, documents)
+
+
+def _encoder(reader: _Reader) -> Embed:
+    found = _inside(reader)
+    if not isinstance(found, Embed):
+        raise InputError(f"candidate {reader.text!r}: asym takes two encoders, not {found}")
+    return found
+
+
+def _inside(reader: _Reader) -> Candidate:
+    reader.take(_SPACE)
+    return _candidate(reader)
+
+
+def _number(reader: _Reader, what: str) -> float:
+    return float(reader.need(_NUMBER, what))
 
 
 def _embed(reader: _Reader) -> Embed:
@@ -159,7 +295,9 @@ def _embed(reader: _Reader) -> Embed:
             "write bm25 alone"
         )
     if reader.text.startswith("(", reader.at):
-        raise InputError(f"candidate {reader.text!r}: there is no pipeline {name}(...); write an encoder or bm25")
+        raise InputError(
+            f"candidate {reader.text!r}: there is no pipeline {name}(...); there are fuse, rerank and asym"
+        )
     prompts = _prompts(reader) if reader.skip("[") else ()
     precision, runtime = _precision(reader) if reader.skip("@") else (DEFAULT_MODEL.precision, DEFAULT_MODEL.runtime)
     steps: list[Step] = []

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.rows import Mapped, Rows, materialise
-from sizewise.index.exact import Ids, Scores, rescore, search
+from sizewise.index.exact import Ids, Scores, rescore, scores_at, search
 from sizewise.transform.chain import Chain, unit
 from sizewise.transform.transform import Vectors
 
@@ -35,6 +35,10 @@ class DenseIndex:
             return search(self.chain.queries(queries), self._codes, depth, tie_rank)
         ids, _ = search(self.chain.queries(queries), self._codes, self.rescored, tie_rank)
         return rescore(ids, self._float(queries), self._floats, depth)
+
+    def scores(self, queries: Vectors, ids: Ids) -> Scores:
+        """The scores of the documents `ids` int32 [q, k] for query vectors float32 [q, d]; -inf for -1."""
+        return scores_at(ids, self.chain.queries(queries), self._codes)
 
     def _float(self, vectors: Vectors) -> Vectors:
         return unit(vectors) if self.chain.cosine else vectors

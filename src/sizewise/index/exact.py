@@ -71,6 +71,15 @@ def rescore(ids: Ids, queries: Matrix, documents: Rows, depth: int) -> tuple[Ids
 
     Ties keep their order. The result [q, depth] is padded with -1 where the rankings are shorter.
     """
+    scores = scores_at(ids, queries, documents)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ids, scores = np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    return padded(ids[:, :depth], -1, depth), padded(scores[:, :depth], -np.inf, depth)
+
+
+def scores_at(ids: Ids, queries: Matrix, documents: Rows) -> Scores:
+    """The dot products of `queries` [q, d] and the documents `ids` int32 [q, k], float32 [q, k]; -inf for -1."""
+    queries = np.asarray(queries, dtype=np.float32)
     scores = np.full(ids.shape, -np.inf, dtype=np.float32)
     at_once = max(1, SCORE_CELLS // max(1, ids.shape[1] * documents.dimensions))
     for start in range(0, len(ids), at_once):
@@ -78,12 +87,10 @@ def rescore(ids: Ids, queries: Matrix, documents: Rows, depth: int) -> tuple[Ids
         if (some < 0).all():
             continue
         wanted, where = np.unique(np.maximum(some, 0), return_inverse=True)
-        vectors = gather(documents, wanted.astype(np.int64))[where.reshape(some.shape)]
+        vectors = np.asarray(gather(documents, wanted.astype(np.int64)), dtype=np.float32)[where.reshape(some.shape)]
         found = np.einsum("qd,qkd->qk", queries[start : start + at_once], vectors)
         scores[start : start + at_once] = np.where(some < 0, -np.inf, found)
-    order = np.argsort(-scores, axis=1, kind="stable")
-    ids, scores = np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
-    return padded(ids[:, :depth], -1, depth), padded(scores[:, :depth], -np.inf, depth)
+    return scores
 
 
 def padded(array: Matrix, value: float, depth: int) -> Matrix:

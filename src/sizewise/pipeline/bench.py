@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sizewise.core.candidate import Embed, Model
+from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Model, stages
 from sizewise.core.errors import InputError
 from sizewise.core.progress import Progress, Silent
 from sizewise.core.registry import TRANSFORMS
@@ -121,6 +121,15 @@ def calibration_sample(tasks: Sequence[Task]) -> list[str]:
         offered = [text for part in fit_sample(task) for text in part.texts if text.strip()]
         found += [offered[at] for at in np.sort(np.random.default_rng(0).permutation(len(offered))[:each])]
     return found
+
+
+def fits(candidate: Candidate, model: Model) -> bool:
+    """Whether something of `candidate` is fitted on vectors of `model`."""
+    if isinstance(candidate, Asym):
+        return model in (candidate.queries.model, candidate.documents.model)
+    if isinstance(candidate, Embed):
+        return candidate.model == model and needs_fit(candidate.steps)
+    return any(fits(part, model) for part in stages(candidate) if not isinstance(part, Cross))
 
 
 def check_fit(candidate: Embed, task: Task) -> None:

@@ -1,27 +1,76 @@
 """Candidates made live, in one place: what runs in production is what a study derived its records with."""
 
-from sizewise.core.candidate import Candidate, Lexical, Role
+from collections.abc import Callable
+from typing import overload
+
+from sizewise.core.candidate import ROLES, Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank
+from sizewise.core.errors import InputError
 from sizewise.data.task import Task
 from sizewise.index.dense import DenseIndex
 from sizewise.pipeline.bench import Bench
-from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.hybrid import AsymPipeline, FusePipeline, RerankPipeline
+from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline, Pipeline
+from sizewise.pipeline.stages import aligner
 
 
-def build(bench: Bench, candidate: Candidate, task: Task) -> EmbedPipeline | LexicalPipeline:
-    """The pipeline of `candidate`, its transforms fitted on what `task` offers for fitting; nothing indexed yet."""
-    if isinstance(candidate, Lexical):
-        return LexicalPipeline()
-    encoder = bench.encoder(candidate.model)
-    roles: tuple[Role, ...] = ("query", "document", "text")
-    prompts = {role: encoder.prompt(role, task.prompts) for role in roles}
-    return EmbedPipeline(encoder, prompts, bench.chain(candidate, task), candidate.rescore)
+@overload
+def build(bench: Bench, candidate: Embed, task: Task) -> EmbedPipeline: ...
+@overload
+def build(bench: Bench, candidate: Embed | Lexical, task: Task) -> EmbedPipeline | LexicalPipeline: ...
+@overload
+def build(
+    bench: Bench, candidate: Candidate, task: Task, part: Callable[[Candidate], Pipeline] | None = None
+) -> Pipeline: ...
+def build(
+    bench: Bench, candidate: Candidate, task: Task, part: Callable[[Candidate], Pipeline] | None = None
+) -> Pipeline:
+    """The pipeline of `candidate`, fitted on what `task` offers for fitting; nothing indexed yet.
+
+    `part` makes the pipelines that a hybrid is put together from; by default this function does.
+    """
+    part = part or (lambda one: build(bench, one, task))
+    match candidate:
+        case Lexical():
+            return LexicalPipeline()
+        case Embed():
+            encoder = bench.encoder(candidate.model)
+            prompts = {role: encoder.prompt(role, task.prompts) for role in ROLES}
+            return EmbedPipeline(encoder, prompts, bench.chain(candidate, task), candidate.rescore)
+        case Fuse(parts, weight):
+            return FusePipeline([part(one) for one in parts], weight)
+        case Rerank(first, second, depth, margin, fresh):
+            if isinstance(second, Cross):
+                raise InputError(f"{second}: cross-encoders do not run yet; name an encoder")
+            ranking = part(second)
+            assert isinstance(ranking, EmbedPipeline)
+            return RerankPipeline(part(first), ranking, depth, margin, fresh)
+        case Asym(queries, documents):
+            encoder = bench.encoder(queries.model)
+            prompt = encoder.prompt("query", task.prompts)
+            kept = part(documents)
+            assert isinstance(kept, EmbedPipeline)
+            return AsymPipeline(encoder, prompt, aligner(bench, task, candidate), kept)
 
 
-def index_from_store(bench: Bench, pipeline: EmbedPipeline | LexicalPipeline, task: Task) -> None:
-    """Index the task's documents, their vectors taken from the store (encoded first where they are missing)."""
+def index_from_store(bench: Bench, pipeline: Pipeline, task: Task) -> None:
+    """Index the task's documents, their vectors taken from the store (encoded first where they are missing). Parts that
+    have an index keep it."""
     documents = next(part for part in task.text_sets() if part.name == "documents")
-    if isinstance(pipeline, LexicalPipeline):
-        pipeline.index(documents.texts)
-    else:
-        rows = bench.vectors(pipeline.encoder.model, task, documents)
-        pipeline.documents = DenseIndex(pipeline.chain, rows, pipeline.rescore)
+    match pipeline:
+        case EmbedPipeline(documents=None):
+            rows = bench.vectors(pipeline.encoder.model, task, documents)
+            pipeline.documents = DenseIndex(pipeline.chain, rows, pipeline.rescore)
+        case FusePipeline():
+            pipeline.count = len(documents.texts)
+            for one in pipeline.parts:
+                index_from_store(bench, one, task)
+        case RerankPipeline():
+            index_from_store(bench, pipeline.first, task)
+            if pipeline.fresh:
+                pipeline.documents = documents.texts
+            else:
+                index_from_store(bench, pipeline.second, task)
+        case AsymPipeline():
+            index_from_store(bench, pipeline.kept, task)
+        case LexicalPipeline(documents=None):
+            pipeline.index(documents.texts)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sizewise.core.candidate import Candidate, Embed, Model
+from sizewise.core.candidate import Candidate, Model, encoders
 from sizewise.core.errors import InputError
 from sizewise.core.progress import Progress
 from sizewise.data.task import Task
@@ -17,8 +17,7 @@ from sizewise.encode.remote.encoder import RemoteEncoder
 from sizewise.encode.remote.endpoints import config_path
 from sizewise.encode.remote.sending import Sending, in_money
 from sizewise.encode.stored import missing_texts
-from sizewise.pipeline.bench import Bench, fit_sample
-from sizewise.transform.chain import needs_fit
+from sizewise.pipeline.bench import Bench, fit_sample, fits
 
 Sendings = Mapping[str, Sending]
 """By endpoint."""
@@ -29,7 +28,7 @@ def to_encode(bench: Bench, work: Iterable[tuple[Task, Sequence[Candidate]]]) ->
     missing: dict[tuple[str, str], dict[str, None]] = {}
     for task, candidates in work:
         for model in remote_models(candidates):
-            fitted = any(needs_fit(one.steps) for one in candidates if isinstance(one, Embed) and one.model == model)
+            fitted = any(fits(one, model) for one in candidates)
             encoder = bench.encoder(model)
             for part in [*task.text_sets(), *(fit_sample(task) if fitted else ())]:
                 prompt = encoder.prompt(part.role, task.prompts)
@@ -93,8 +92,8 @@ def _lost(count: int) -> str:
 
 def remote_models(candidates: Iterable[Candidate]) -> list[Model]:
     """The models among them that are endpoints, each once."""
-    found = (one.model for one in candidates if isinstance(one, Embed) and one.model.is_remote)
-    return list(dict.fromkeys(found))
+    found = (plain.model for one in candidates for plain in encoders(one))
+    return list(dict.fromkeys(model for model in found if model.is_remote))
 
 
 def remote_facts(bench: Bench, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """What a live pipeline is. Nothing here knows tasks, stores or torch: this is all that serving needs."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,33 +15,73 @@ from sizewise.encode.encoder import Encoder
 from sizewise.index.dense import DenseIndex
 from sizewise.index.exact import Ids, Scores
 from sizewise.transform.chain import Chain
-from sizewise.transform.transform import Codes
+from sizewise.transform.transform import Codes, Vectors
 
 if TYPE_CHECKING:
     from sizewise.index.lexical import BM25
 
+Index = TypeVar("Index")
+Ties = npt.NDArray[np.int64] | None
+"""See `exact.search`."""
 
-class Pipeline(Protocol):
+
+class Given:
+    """Texts that a pipeline was given, and their vectors: each encoder makes them once, however many stages ask."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+        self._vectors: dict[tuple[int, Role, str], Vectors] = {}
+
+    def by(self, encoder: Encoder, role: Role, prompt: str) -> Vectors:
+        """float32 [n, d]."""
+        key = (id(encoder), role, prompt)
+        if key not in self._vectors:
+            self._vectors[key] = encoder.encode(self.texts, role, prompt)
+        return self._vectors[key]
+
+    def know(self, encoder: Encoder, role: Role, prompt: str, vectors: Vectors) -> None:
+        """Take `vectors` float32 [n, d] for what the encoder would make of them."""
+        self._vectors[id(encoder), role, prompt] = vectors
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Given":
+        """Those at `rows`, with what is known of them."""
+        if len(rows) == len(self.texts):
+            return self
+        some = Given([self.texts[at] for at in rows.tolist()])
+        some._vectors = {key: vectors[rows] for key, vectors in self._vectors.items()}
+        return some
+
+
+class Pipeline(ABC):
     """A candidate, live: give it documents, then ask it."""
 
     @property
+    @abstractmethod
     def bytes_per_vector(self) -> float | None:
         """Bytes stored for each document; None where there are no vectors."""
-        ...
 
     def index(self, documents: Sequence[str]) -> None:
         """Make these documents the ones that `search` looks through."""
-        ...
+        self.keep(Given(documents))
 
-    def search(
-        self, queries: Sequence[str], depth: int, tie_rank: npt.NDArray[np.int64] | None = None
-    ) -> tuple[Ids, Scores]:
-        """Positions int32 [q, depth] (-1: no more) and scores float32 [q, depth] of the best documents."""
-        ...
+    def search(self, queries: Sequence[str], depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
+        """Positions int32 [q, depth] (-1: no more) and scores float32 [q, depth] of the best documents.
+
+        Raises InputError before documents were indexed.
+        """
+        return self.find(Given(queries), depth, tie_rank)
+
+    @abstractmethod
+    def keep(self, documents: Given) -> None:
+        """`index`, as a stage of a pipeline that may have encoded them before."""
+
+    @abstractmethod
+    def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
+        """`search`, likewise."""
 
 
 @dataclass
-class EmbedPipeline:
+class EmbedPipeline(Pipeline):
     """An encoder, its prompts, fitted transforms and an exact index."""
 
     encoder: Encoder
@@ -53,41 +94,50 @@ class EmbedPipeline:
     def bytes_per_vector(self) -> float:
         return self.chain.bytes_per_vector + (4.0 * self.chain.incoming if self.rescore else 0.0)
 
+    def query_vectors(self, queries: Given) -> Vectors:
+        """float32 [n, d], as the encoder makes them."""
+        return queries.by(self.encoder, "query", self.prompts["query"])
+
+    def document_vectors(self, documents: Given) -> Vectors:
+        """float32 [n, d], as the encoder makes them."""
+        return documents.by(self.encoder, "document", self.prompts["document"])
+
     def encode_queries(self, texts: Sequence[str]) -> Codes:
         """Codes [n, d] of queries."""
-        return self.chain.queries(self.encoder.encode(texts, "query", self.prompts["query"]))
+        return self.chain.queries(self.query_vectors(Given(texts)))
 
     def encode_documents(self, texts: Sequence[str]) -> Codes:
         """Codes [n, d] of documents."""
-        return self.chain.documents(self.encoder.encode(texts, "document", self.prompts["document"]))
+        return self.chain.documents(self.document_vectors(Given(texts)))
 
-    def index(self, documents: Sequence[str]) -> None:
-        vectors = self.encoder.encode(documents, "document", self.prompts["document"])
-        self.documents = DenseIndex(self.chain, InMemory(vectors), self.rescore)
+    def keep(self, documents: Given) -> None:
+        self.documents = DenseIndex(self.chain, InMemory(self.document_vectors(documents)), self.rescore)
 
-    def search(
-        self, queries: Sequence[str], depth: int, tie_rank: npt.NDArray[np.int64] | None = None
-    ) -> tuple[Ids, Scores]:
-        if self.documents is None:
-            raise InputError("search needs documents: call index(documents) first")
-        return self.documents.search(self.encoder.encode(queries, "query", self.prompts["query"]), depth, tie_rank)
+    def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
+        return indexed(self.documents).search(self.query_vectors(queries), depth, tie_rank)
 
 
 @dataclass
-class LexicalPipeline:
+class LexicalPipeline(Pipeline):
     """BM25 over the documents."""
 
     documents: "BM25 | None" = None
-    bytes_per_vector: None = None
 
-    def index(self, documents: Sequence[str]) -> None:
+    @property
+    def bytes_per_vector(self) -> None:
+        return None
+
+    def keep(self, documents: Given) -> None:
         from sizewise.index.lexical import BM25  # loads scipy, which pipelines of vectors do without
 
-        self.documents = BM25(documents)
+        self.documents = BM25(documents.texts)
 
-    def search(
-        self, queries: Sequence[str], depth: int, tie_rank: npt.NDArray[np.int64] | None = None
-    ) -> tuple[Ids, Scores]:
-        if self.documents is None:
-            raise InputError("search needs documents: call index(documents) first")
-        return self.documents.search(queries, depth, tie_rank)
+    def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
+        return indexed(self.documents).search(queries.texts, depth, tie_rank)
+
+
+def indexed(documents: Index | None) -> Index:
+    """An index that is there. Raises InputError before one was made."""
+    if documents is None:
+        raise InputError("search needs documents: call index(documents) first")
+    return documents

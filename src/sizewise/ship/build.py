@@ -14,7 +14,7 @@ from sizewise.bundle.verify import Report
 from sizewise.bundle.write import check_candidate, write
 from sizewise.certify.measure import certify, check_neighbours, has_certificate
 from sizewise.certify.texts import parts
-from sizewise.core.candidate import ROLES, Candidate, Embed, Role
+from sizewise.core.candidate import ROLES, Candidate, Embed, Lexical, Role
 from sizewise.core.environment import processors
 from sizewise.core.errors import InputError, RunError
 from sizewise.core.progress import Progress, Silent
@@ -111,8 +111,10 @@ def _live(bench: Bench, found: Chosen, fit: str | None) -> tuple[EmbedPipeline |
     """The pipeline to serve, and the task that its transforms were fitted on and its prompts are from."""
     base = base_task(found.tasks, fit)
     candidate = found.candidate
-    if not isinstance(candidate, Embed):
+    if isinstance(candidate, Lexical):
         return LexicalPipeline(), base
+    if not isinstance(candidate, Embed):
+        raise InputError(f"{candidate}: bundles of several stages are not written yet; build its parts one by one")
     encoder = bench.encoder(candidate.model)
     encoder.check_export()
     try:

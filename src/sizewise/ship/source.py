@@ -7,14 +7,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from sizewise.core.candidate import Candidate, Embed, Lexical
+from sizewise.core.candidate import Candidate
 from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse
 from sizewise.data.load import load_task
 from sizewise.data.task import Task
 from sizewise.decide.recommendation import Recommendation
 from sizewise.decide.words import sentences
-from sizewise.study.costing import largest_search
+from sizewise.study.composed import largest_search
 from sizewise.study.run import Run
 
 
@@ -49,7 +49,7 @@ def chosen(
         return _of_run(run, candidate, decision or run.recommend())
     if candidate is not None or decision is not None:
         raise InputError(f"{source} is no run, so there is nothing to choose from: leave out --candidate and the terms")
-    alone = source if isinstance(source, Embed | Lexical) else parse(str(source))
+    alone = source if isinstance(source, Candidate) else parse(str(source))
     loaded = tuple(task if isinstance(task, Task) else load_task(task) for task in tasks)
     return Chosen(alone, loaded)
 
@@ -74,7 +74,7 @@ def base_task(tasks: Sequence[Task], name: str | None = None) -> Task | None:
 
 def run_in(source: Candidate | Path | str) -> Run | None:
     """The run in a folder; None for what is no folder, or a model's. Raises InputError for a folder that is neither."""
-    if isinstance(source, Embed | Lexical):
+    if isinstance(source, Candidate):
         return None
     folder = Path(source)
     # Of a candidate, which may be longer than the name of any file, these say no; Path's own methods raise.

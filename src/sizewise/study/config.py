@@ -14,6 +14,7 @@ from sizewise.cost.price import Prices
 from sizewise.decide.holdout import Holdout
 from sizewise.decide.presets import preset_of
 from sizewise.encode.encoder import Trust
+from sizewise.study.combine import DEPTHS, Hybrids
 from sizewise.study.run import RunFolder
 from sizewise.study.rungs import Ladder
 from sizewise.study.space import Space
@@ -46,6 +47,7 @@ class StudyConfig:
     trust: Trust = field(default_factory=Trust)
     threads: int | None = None
     ladder: Ladder | None = None
+    hybrids: Hybrids | None = None
 
 
 def read_config(path: Path) -> StudyConfig:
@@ -68,7 +70,19 @@ class _Reader:
     path: Path
 
     def config(self, found: Mapping[str, Any]) -> StudyConfig:
-        known = ("name", "tasks", "candidates", "space", "limits", "decide", "prices", "trust", "threads", "ladder")
+        known = (
+            "name",
+            "tasks",
+            "candidates",
+            "space",
+            "limits",
+            "decide",
+            "prices",
+            "trust",
+            "threads",
+            "ladder",
+            "hybrids",
+        )
         self.keys("", found, known)
         decide = self.table(found, "decide", ("preset", "margin", "minimise", "confirm"))
         space = self.table(found, "space", tuple(one.name for one in fields(Space)))
@@ -96,6 +110,7 @@ class _Reader:
             ),
             threads=self.threads(found),
             ladder=self.ladder(found) if "ladder" in found else None,
+            hybrids=self.hybrids(found) if "hybrids" in found else None,
         )
 
     def name(self, found: Mapping[str, Any]) -> str:
@@ -188,9 +203,7 @@ class _Reader:
         start = self.typed(table, "ladder.from", str, None)
         if start is None:
             raise self.error("ladder.from", "is missing: name the model to make smaller ones from")
-        static = table.get("static", False)
-        if not isinstance(static, bool):
-            raise self.error("ladder.static", f"must be true or false, not {static!r}")
+        static = self.flag(table, "ladder.static")
         layers = self.wholes(table, "ladder.layers")
         if not layers and not static:
             raise self.error("ladder", "names no rung: give layers = [3, 2, 1], static = true, or both")
@@ -201,6 +214,38 @@ class _Reader:
             raise self.error("ladder.epochs", f"must be above zero, not {epochs!r}")
         paths = [text] if isinstance(text, str) else self.strings(table, "ladder.text")
         return Ladder(start, layers, static, tuple(self.path.parent / path for path in paths), epochs, seed)
+
+    def hybrids(self, found: Mapping[str, Any]) -> Hybrids:
+        table = self.table(found, "hybrids", tuple(one.name for one in fields(Hybrids)))
+        ways = {name: self.flag(table, f"hybrids.{name}") for name in ("fuse", "asym", "funnels", "fresh")}
+        rerankers = self.strings(table, "hybrids.rerankers")
+        if not rerankers and not ways["fuse"] and not ways["funnels"]:
+            raise self.error("hybrids", "asks for nothing: give rerankers, fuse = true or funnels = true")
+        if ways["asym"] and not rerankers:
+            raise self.error("hybrids.asym", "needs rerankers: the encoders of the documents")
+        weights = self.numbers(table, "hybrids.weights")
+        if wrong := next((one for one in weights if not 0 < one < 1), None):
+            raise self.error("hybrids.weights", f"must lie between 0 and 1, not {wrong!r}")
+        return Hybrids(
+            retrievers=self.strings(table, "hybrids.retrievers"),
+            rerankers=rerankers,
+            depths=self.wholes(table, "hybrids.depths") or DEPTHS,
+            margins=self.numbers(table, "hybrids.margins"),
+            weights=weights,
+            **ways,
+        )
+
+    def flag(self, found: Mapping[str, Any], key: str) -> bool:
+        value = found.get(key.rpartition(".")[2], False)
+        if not isinstance(value, bool):
+            raise self.error(key, f"must be true or false, not {value!r}")
+        return value
+
+    def numbers(self, found: Mapping[str, Any], key: str) -> tuple[float, ...]:
+        value = self.listed(found, key)
+        if any(isinstance(one, bool) or not isinstance(one, int | float) or not one > 0 for one in value):
+            raise self.error(key, f"must be a list of numbers above zero, not {value!r}")
+        return tuple(map(float, value))
 
     def holdout(self, decide: Mapping[str, Any]) -> Holdout:
         value = decide.get("confirm", 0.0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sizewise.certify.certificate import Certificate
 from sizewise.certify.measure import certify, has_certificate, on_task, reference_model
 from sizewise.certify.texts import parts
-from sizewise.core.candidate import Candidate, Embed, is_shape
+from sizewise.core.candidate import Candidate, Embed, encoders, is_shape
 from sizewise.core.errors import InputError
 from sizewise.data.task import Raw, Task
 from sizewise.decide.evidence import Evidence
@@ -37,8 +37,8 @@ def offered(candidates: Sequence[Candidate], tasks: Sequence[Task], found: Certi
     Raises InputError when no encoder is left, or a fidelity task names such an engine as its reference.
     """
     out = {engine: one for engine, one in found.items() if not one.offered}
-    kept = tuple(one for one in candidates if not (isinstance(one, Embed) and one.plain in out))
-    if out and not any(isinstance(one, Embed) and not is_shape(one) for one in kept):
+    kept = tuple(one for one in candidates if not out.keys() & set(encoders(one)))
+    if out and not any(encoders(one) and not is_shape(one) for one in kept):
         why = "; and ".join(one.sentence for one in out.values())
         raise InputError(f"no model is left: {why}; give another precision or runtime")
     for task in tasks:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from sizewise.core.candidate import Candidate, Embed, Lexical, Step
+from sizewise.core.candidate import Candidate, Embed, Lexical, Step, encoders, is_hybrid
 from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse
 from sizewise.data.task import Task
@@ -41,7 +41,14 @@ def expand(texts: Iterable[str], space: Space, dimensions_of: Callable[[Embed], 
     for candidate in written:
         if isinstance(candidate, Embed) and not candidate.steps and not candidate.model.is_shape:
             found += crossed(candidate, space, dimensions_of(candidate))
-    return tuple(dict.fromkeys([*found, BASELINE]))
+    return with_parts([*found, BASELINE])
+
+
+def with_parts(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Each once, and the encoders that hybrids are put together from: what a hybrid is worth is seen against them."""
+    given = list(candidates)
+    parts = [plain for one in given if is_hybrid(one) for plain in encoders(one)]
+    return tuple(dict.fromkeys([*given, *parts]))
 
 
 def crossed(candidate: Embed, space: Space, available: int) -> list[Embed]:
@@ -84,4 +91,4 @@ def with_reference(task: Task, candidates: Sequence[Candidate]) -> list[Candidat
 
 def distinct_models(candidates: Sequence[Candidate]) -> list[Embed]:
     """One plain candidate for each model, in order."""
-    return list(dict.fromkeys(one.plain for one in candidates if isinstance(one, Embed)))
+    return list(dict.fromkeys(plain for one in candidates for plain in encoders(one)))

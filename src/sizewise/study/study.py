@@ -22,9 +22,11 @@ from sizewise.pipeline.bench import Bench
 from sizewise.pipeline.departure import permit, remote_facts
 from sizewise.store.store import Store
 from sizewise.study.clock import Clock
+from sizewise.study.combine import Hybrids
+from sizewise.study.composed import composed, documents_of, searches
 from sizewise.study.config import StudyConfig
 from sizewise.study.confirm import confirmed
-from sizewise.study.costing import composed, documents_of, finalists, measured, searches
+from sizewise.study.costing import finalists, measured
 from sizewise.study.engines import certificates, offered, on_tasks
 from sizewise.study.origins import origins
 from sizewise.study.run import Run, RunFolder
@@ -59,6 +61,7 @@ class Study:
     threads: int | None = None
     store: Path | None = None
     ladder: Ladder | None = None
+    hybrids: Hybrids | None = None
     progress: Progress = field(default_factory=Silent)
 
     @classmethod
@@ -82,6 +85,7 @@ class Study:
             trust=config.trust,
             threads=config.threads,
             ladder=config.ladder,
+            hybrids=config.hybrids,
             progress=progress or Silent(),
         )
 

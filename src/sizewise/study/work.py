@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sizewise.auto.settle import settled
 from sizewise.certify.measure import has_certificate, neighbours
 from sizewise.certify.texts import parts
-from sizewise.core.candidate import Candidate, Embed, is_shape
+from sizewise.core.candidate import Candidate, Embed, is_hybrid, is_shape, leaves
 from sizewise.core.environment import processors
 from sizewise.core.errors import InputError
 from sizewise.cost.measure import Plan
@@ -20,17 +20,18 @@ from sizewise.decide.holdout import Positions
 from sizewise.decide.slices import Slice, slices
 from sizewise.encode.stored import missing_texts
 from sizewise.evaluate import evaluate, record, refuse_shape
-from sizewise.pipeline.bench import Bench, calibration_sample, check_fit
+from sizewise.pipeline.bench import Bench, calibration_sample, check_fit, fits
 from sizewise.pipeline.departure import Sendings, to_encode, together
 from sizewise.store.store import Store
 from sizewise.study.clock import Clock
+from sizewise.study.combine import combined
 from sizewise.study.costing import baseline_task, to_send
 from sizewise.study.forecast import SECONDS_A_RECORD
 from sizewise.study.origins import missing_starts
 from sizewise.study.rungs import Ladder, make_rungs
-from sizewise.study.space import BASELINE, Space, distinct_models, expand, reference_of, with_reference
+from sizewise.study.space import BASELINE, Space, distinct_models, expand, reference_of, with_parts, with_reference
 from sizewise.train.unseen import check_unseen
-from sizewise.transform.chain import check_steps, needs_fit
+from sizewise.transform.chain import check_steps
 
 if TYPE_CHECKING:
     from sizewise.study.study import Study
@@ -97,7 +98,10 @@ class Work:
         given = expand(texts, Space(), dimensions_of) if texts else ()
         if starts := missing_starts(given, bench.trust):
             bench.progress.say(f"{', '.join(starts)}: added, since candidates were made from it")
-        work = cls(bench, tasks, expand([*texts, *starts], study.space, dimensions_of), threads)
+        candidates = expand([*texts, *starts], study.space, dimensions_of)
+        if study.hybrids is not None:
+            candidates = with_parts((*candidates, *combined(study.hybrids, candidates)))
+        work = cls(bench, tasks, candidates, threads)
         work.check()
         return work
 
@@ -118,16 +122,21 @@ class Work:
                 what = "unit" if task.units.groups is None else "group of units"
                 raise InputError(f"task {task.name} ({task.path}) has one {what}, and one says nothing about others")
         for candidate in self.candidates:
-            if not isinstance(candidate, Embed):
-                continue
-            try:
-                check_steps(candidate.steps, self.bench.encoder(candidate.model).dimensions)
-            except InputError as error:
-                raise InputError(f"{candidate}: {error}") from None
-            for task in self.tasks:
-                check_fit(candidate, task)
+            for part in leaves(candidate):
+                if isinstance(part, Embed):
+                    self._check(candidate, part)
         for note in check_unseen(self.candidates, self.tasks):
             self.bench.progress.say(note)
+
+    def _check(self, candidate: Candidate, part: Embed) -> None:
+        try:
+            check_steps(part.steps, self.bench.encoder(part.model).dimensions)
+        except InputError as error:
+            raise InputError(f"{candidate}: {error}") from None
+        if part.model.is_shape and is_hybrid(candidate):
+            raise InputError(f"{candidate} ranks with {part}, whose weights are random; name shapes alone")
+        for task in self.tasks:
+            check_fit(part, task)
 
     def encode(self) -> None:
         """All vectors that the candidates need, model by model, so that one model's weights are in memory at a time."""
@@ -138,9 +147,7 @@ class Work:
             if has_certificate(plain.model) and neighbours(self.bench, plain.model, strange).reasons:
                 self.bench.forget(plain.model)
                 continue  # it will not be offered, so nothing of it is stored
-            fitted = any(
-                needs_fit(one.steps) for one in self.scored if isinstance(one, Embed) and one.model == plain.model
-            )
+            fitted = any(fits(one, plain.model) for one in self.scored)
             for task in self.tasks:
                 for part in task.text_sets():
                     self.bench.vectors(plain.model, task, part)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sizewise.core.candidate import Candidate, Embed, Model
+from sizewise.core.candidate import Candidate, Model, encoders
 from sizewise.core.errors import InputError
 from sizewise.data.seen import Seen
 from sizewise.data.task import Task
@@ -38,7 +38,7 @@ def check_unseen(candidates: Sequence[Candidate], tasks: Sequence[Task]) -> list
     return [
         f"{model.name} was trained on near-duplicates of {found.near:,} of the {found.tested:,} texts that "
         f"{found.task} tests"
-        for model in dict.fromkeys(one.model for one in candidates if isinstance(one, Embed))
+        for model in dict.fromkeys(plain.model for one in candidates for plain in encoders(one))
         for found in _overlaps(model, tasks)
         if found.near
     ]

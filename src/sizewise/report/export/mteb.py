@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sizewise.core.candidate import Embed
+from sizewise.core.candidate import Candidate, Embed, is_hybrid
 from sizewise.core.grammar import parse
 from sizewise.decide.evidence import TaskFacts
 from sizewise.report.export.folder import Folder
@@ -109,10 +109,16 @@ def model_meta(run: Run, name: str, model_name: str) -> dict[str, Any]:
         "adapted_from": candidate.model.name if isinstance(candidate, Embed) else None,
         "superseded_by": None,
         "modalities": ["text"],
-        "model_type": ["dense" if isinstance(candidate, Embed) else "sparse"],
+        "model_type": [_type(candidate)],
     }
 
 
 def metric_name(metric: str) -> str:
     """`ndcg@10` -> `ndcg_at_10`."""
     return METRICS.get(metric) or re.sub(r"\W+", "_", metric.replace("@", "_at_"))
+
+
+def _type(candidate: Candidate) -> str:
+    if is_hybrid(candidate):
+        return "router"
+    return "dense" if isinstance(candidate, Embed) else "sparse"

@@ -1,0 +1,109 @@
+"""Live hybrids: pipelines made of pipelines. What several stages encode is encoded once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sizewise.core.rows import InMemory
+from sizewise.encode.encoder import Encoder
+from sizewise.index.dense import DenseIndex
+from sizewise.index.exact import Ids, Scores
+from sizewise.pipeline.live import EmbedPipeline, Given, Pipeline, Ties, indexed
+from sizewise.rank.again import margins, reranked
+from sizewise.rank.fusion import by_ranks, by_scores
+from sizewise.transform.align import Alignment
+
+POOL = 200
+"""Documents that each stage hands on to the next one, unless that looks at more."""
+
+
+@dataclass
+class FusePipeline(Pipeline):
+    """Several pipelines over the same documents, fused by ranks, or by scores where there is a weight."""
+
+    parts: Sequence[Pipeline]
+    weight: float | None = None
+    count: int = 0
+
+    @property
+    def bytes_per_vector(self) -> float | None:
+        return sum(part.bytes_per_vector or 0.0 for part in self.parts)
+
+    def keep(self, documents: Given) -> None:
+        self.count = len(documents.texts)
+        for part in self.parts:
+            part.keep(documents)
+
+    def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
+        found = [part.find(queries, max(POOL, depth), tie_rank) for part in self.parts]
+        if self.weight is None:
+            return by_ranks([ids for ids, _ in found], depth, self.count, tie_rank)
+        return by_scores(found, (self.weight, 1 - self.weight), depth, self.count, tie_rank)
+
+
+@dataclass
+class RerankPipeline(Pipeline):
+    """A pipeline, whose first `again` documents another encoder ranks again: all queries, or those whose first two
+    scores are nearer than `margin`."""
+
+    first: Pipeline
+    second: EmbedPipeline
+    again: int
+    margin: float | None = None
+    fresh: bool = False
+    documents: Sequence[str] = field(default=(), repr=False)
+    """What `fresh` encodes from."""
+
+    @property
+    def bytes_per_vector(self) -> float | None:
+        own = 0.0 if self.fresh else self.second.bytes_per_vector
+        return (self.first.bytes_per_vector or 0.0) + own
+
+    def keep(self, documents: Given) -> None:
+        self.first.keep(documents)
+        if self.fresh:
+            self.documents = documents.texts
+        else:
+            self.second.keep(documents)
+
+    def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
+        ids, scores = self.first.find(queries, max(POOL, depth, self.again), tie_rank)
+        which = np.ones(len(ids), bool) if self.margin is None else margins(ids, scores) < self.margin
+        others = np.full(ids.shape, -np.inf, np.float32)
+        rows = np.flatnonzero(which)
+        if len(rows):
+            others[rows, : self.again] = self._scores(queries.take(rows), ids[rows, : self.again])
+        ids, scores = reranked(ids, scores, others, self.again, which)
+        return ids[:, :depth], scores[:, :depth]
+
+    def _scores(self, queries: Given, ids: Ids) -> Scores:
+        asked = self.second.query_vectors(queries)
+        if not self.fresh:
+            return indexed(self.second.documents).scores(asked, ids)
+        wanted, where = np.unique(ids, return_inverse=True)
+        found = self.second.document_vectors(Given([self.documents[max(0, at)] for at in wanted.tolist()]))
+        places = np.where(ids < 0, -1, where.reshape(ids.shape)).astype(np.int32)
+        return DenseIndex(self.second.chain, InMemory(found)).scores(asked, places)
+
+
+@dataclass
+class AsymPipeline(Pipeline):
+    """Queries by a small encoder, brought into the space of the one that encodes the documents."""
+
+    encoder: Encoder
+    """Of queries."""
+    prompt: str
+    alignment: Alignment
+    kept: EmbedPipeline
+
+    @property
+    def bytes_per_vector(self) -> float | None:
+        return self.kept.bytes_per_vector
+
+    def keep(self, documents: Given) -> None:
+        self.kept.keep(documents)
+
+    def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
+        asked = self.alignment.apply(queries.by(self.encoder, "query", self.prompt))
+        return indexed(self.kept.documents).search(asked, depth, tie_rank)

@@ -1,0 +1,188 @@
+"""Hybrids in a study: made from `[hybrids]`, scored, their costs composed of those of their parts."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sizewise.core.candidate import is_hybrid
+from sizewise.core.errors import InputError
+from sizewise.core.grammar import parse
+from sizewise.core.progress import Silent
+from sizewise.cost.figures import Figures
+from sizewise.cost.measure import Plan, measure
+from sizewise.cost.sample import sample
+from sizewise.data.load import load_task
+from sizewise.evaluate import record
+from sizewise.pipeline.bench import Bench
+from sizewise.study.combine import Hybrids, combined
+from sizewise.study.composed import searches
+from sizewise.study.config import read_config
+from sizewise.study.costing import baseline_task
+from sizewise.study.hybrids import Timed, asked_of, hybrid_figures, indexing
+from sizewise.study.study import Study
+
+SMALL, LARGE = (
+    Figures(
+        mean_ms=ms, p50_ms=ms, p95_ms=2 * ms, p99_ms=3 * ms, texts_per_s=1000 / ms, peak_memory_mb=100 * ms, load_s=ms
+    )
+    for ms in (1.0, 10.0)
+)
+NOTHING = {"mean_ms": 0.5, "p50_ms": 0.5, "p95_ms": 0.5, "p99_ms": 0.5, "bytes_per_vector": 8.0, "index_mb": 4.0}
+
+
+def figures(text, **escalated):
+    known = {parse("small"): SMALL, parse("large"): LARGE}
+    shares = {str(parse(name)): share for name, share in escalated.items()}
+    return hybrid_figures(parse(text), known, {**NOTHING, "escalated": shares})
+
+
+def test_each_encoder_of_a_query_is_paid_once():
+    assert figures("rerank(small, large, 50)").p95_ms == 0.5 + 2 + 20
+    assert figures("rerank(rerank(large+binary, large+int8, 200), large, 50)").p95_ms == 0.5 + 20
+    assert figures("fuse(bm25, small)").mean_ms == 0.5 + 1
+    assert figures("fuse(small, small+int8)").mean_ms == 0.5 + 1
+    assert figures("asym(small, large)").p50_ms == 0.5 + 1
+
+
+def test_what_is_for_some_queries_counts_where_it_is_reached():
+    one = "rerank(small, large, 50, when=margin<0.1)"
+    found = hybrid_figures(
+        parse(one), {parse("small"): SMALL, parse("large"): LARGE}, {**NOTHING, "escalated": {one: 0.2}}
+    )
+    assert found.mean_ms == pytest.approx(0.5 + 1 + 0.2 * 10)
+    assert (found.p50_ms, found.p95_ms, found.p99_ms) == (0.5 + 1, 0.5 + 2 + 20, 0.5 + 3 + 30)
+
+
+def test_fresh_documents_are_encoded_when_they_are_found():
+    found = figures("rerank(small, large, 50, fresh)")
+    assert found.mean_ms == pytest.approx(0.5 + 1 + 10 + 50 * 10)
+    assert found.texts_per_s == SMALL.texts_per_s, "only the first stage encodes documents beforehand"
+    assert figures("rerank(small, large, 50)").texts_per_s == pytest.approx(1000 / 11)
+    assert found.memory_mb == 100 + 1000 + 4
+
+
+def test_what_is_not_known_of_a_part_is_not_known_of_the_whole():
+    known = {parse("small"): SMALL, parse("large"): replace(LARGE, p95_ms=None, peak_memory_mb=None)}
+    found = hybrid_figures(parse("rerank(small, large, 5)"), known, {**NOTHING, "escalated": {}})
+    assert (found.p95_ms, found.memory_mb) == (None, None)
+    assert found.p50_ms == 0.5 + 1 + 10
+
+
+def test_who_encodes_what():
+    nested = parse("rerank(fuse(bm25, small+int8), large, 9, fresh)")
+    assert asked_of(nested) == {parse("small"): 1.0, parse("large"): 1.0}
+    assert indexing(nested) == [parse("small")]
+    assert indexing(parse("asym(small, large+int8)")) == [parse("large")]
+
+
+def test_all_that_a_table_stands_for():
+    asked = Hybrids(
+        rerankers=("large",), depths=(5, 9), margins=(0.1,), weights=(0.3,), fuse=True, asym=True, funnels=True
+    )
+    found = combined(asked, [parse("small"), parse("large"), parse("small+int8"), parse("shape:bert-base")])
+    names = [str(one) for one in found]
+    assert len(names) == len(set(names))
+    for wanted in (
+        "fuse(small, large)", "fuse(small, bm25, w=0.3)", "rerank(bm25, large, 5)",
+        "rerank(small, large, 9, when=margin<0.1)", "rerank(fuse(small, bm25), large, 5)", "asym(small, large)",
+        "rerank(small+binary, small, 5)", "rerank(rerank(large+binary, large+int8, 36), large, 9)",
+    ):  # fmt: skip
+        assert wanted in names
+    assert not [name for name in names if "shape:" in name]
+    assert "rerank(large, large, 5)" not in names
+
+
+@pytest.fixture
+def pair(tiny_model, dense_model):
+    return str(tiny_model), str(dense_model)
+
+
+def test_a_study_of_hybrids(pair, tasks, tmp_path, cheap_costs):
+    small, large = pair
+    patch = cheap_costs()
+    try:
+        run = Study(
+            [tasks["retrieval"]], [small], store=tmp_path / "store", threads=1,
+            hybrids=Hybrids((), (large,), (5, 20), (3e-4, 3e-3, 3e-2), weights=(0.5,), fuse=True, asym=True),
+        ).run(tmp_path / "run")  # fmt: skip
+    finally:
+        patch.undo()
+    names = set(run.evidence.candidates)
+    assert {small, large, "bm25", f"fuse({small}, bm25)", f"asym({small}, {large})"} <= names
+    for name in names:
+        if is_hybrid(parse(name)):
+            assert run.evidence.figures[name].source == "composed"
+            assert run.evidence.figures[name].p95_ms > 0
+    timed = searches(tmp_path / "run" / "searches.json")
+    shares = {margin: timed[name]["escalated"][name] for margin in (3e-4, 3e-3, 3e-2)
+              if (name := f"rerank({small}, {large}, 20, when=margin<{margin})")}  # fmt: skip
+    assert list(shares.values()) == sorted(shares.values())
+    margin = next(margin for margin, share in shares.items() if 0 < share < 1)
+    adaptive = run.evidence.figures[f"rerank({small}, {large}, 20, when=margin<{margin})"]
+    whole = run.evidence.figures[f"rerank({small}, {large}, 20)"]
+    assert adaptive.mean_ms < whole.mean_ms
+    deep = f"rerank({small}, {large}, 20)"
+    found = run.evidence.compared[0].points
+    assert found[run.evidence.candidates.index(deep)] != found[run.evidence.candidates.index(small)]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["evidence"]
+
+
+def test_a_finalist_is_measured_end_to_end(quick, tasks, store):
+    one, task = parse("rerank(fake:letters, fake:words, 10)"), load_task(tasks["retrieval"])
+    record(Bench(store), task, one)
+    plan = Plan(sample([task]), 1, task=baseline_task([task]), store=store.root, pipelines=True)
+    found = measure([one], plan, Silent()).figures[one]
+    assert found.source == "measured"
+    assert 0 < found.p50_ms <= found.p95_ms
+    assert found.bytes_per_vector > 0
+
+
+def test_searches_are_timed_without_encoding(pair, tasks, store, monkeypatch):
+    small, large = pair
+    bench, task = Bench(store), load_task(tasks["retrieval"])
+    one = parse(f"rerank(fuse({small}+int8, bm25), {large}, 10, when=margin<0.01, fresh)")
+    record(bench, task, one)
+    encoder = type(bench.encoder(parse(small).model))
+    monkeypatch.setattr(encoder, "encode", lambda *_: pytest.fail("encoded"))
+    found = Timed(bench, task, 5).searched(one)
+    assert found["mean_ms"] > 0
+    assert found["bytes_per_vector"] == bench.encoder(parse(small).model).dimensions, (
+        "nothing of the large one is stored"
+    )
+    assert np.isclose(found["index_mb"], found["bytes_per_vector"] * 70 / 1e6)
+
+
+def test_shapes_are_no_part_of_a_hybrid(tasks, tmp_path, tiny_model):
+    with pytest.raises(InputError, match="whose weights are random; name shapes alone"):
+        Study([tasks["retrieval"]], [f"rerank({tiny_model}, shape:bert-base, 5)"], store=tmp_path).plan()
+
+
+def read(tmp_path, text):
+    (tmp_path / "STUDY.toml").write_text(f'tasks = ["x"]\n{text}')
+    return read_config(tmp_path / "STUDY.toml").hybrids
+
+
+def test_what_a_study_file_may_say(tmp_path):
+    assert read(tmp_path, '[hybrids]\nrerankers = ["m"]\ndepths = [7]\nmargins = [0.1, 2]\nfresh = true') == Hybrids(
+        rerankers=("m",), depths=(7,), margins=(0.1, 2.0), fresh=True
+    )
+    assert read(tmp_path, "[hybrids]\nfuse = true\nweights = [0.5]") == Hybrids(fuse=True, weights=(0.5,))
+    assert read(tmp_path, "") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[hybrids]", "hybrids asks for nothing"),
+        ("[hybrids]\nfuse = 1", "hybrids.fuse must be true or false"),
+        ("[hybrids]\nfuse = true\nasym = true", "hybrids.asym needs rerankers"),
+        ("[hybrids]\nfuse = true\nweights = [1.0]", "hybrids.weights must lie between 0 and 1"),
+        ('[hybrids]\nrerankers = ["m"]\nmargins = [-1]', "hybrids.margins must be a list of numbers above zero"),
+        ('[hybrids]\nreranker = ["m"]', "hybrids.reranker is not known; did you mean rerankers?"),
+    ],
+)
+def test_what_it_may_not(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, text)
