@@ -87,6 +87,15 @@ def test_pairs_beside_an_adapter(sizewise, tiny_model, retrieval_folder, tmp_pat
     )  # fmt: skip
     assert found.code == 0, found.err
     assert "with a linear adapter of its queries" in found.out
+    reranker = tmp_path / "reranker"
+    found = sizewise(
+        "finetune", tiny_model, "--pairs", tmp_path / "pairs.jsonl", "--task", retrieval_folder, "--epochs", 1,
+        "--out", reranker, "--batch", 8, "--reranker",
+    )  # fmt: skip
+    assert found.code == 0, found.err
+    assert f"rerank({tiny_model}, cross:{reranker}, 50) against {tiny_model}: " in found.out
+    scored = sizewise("eval", f"rerank(bm25, cross:{reranker}, 5)", "--task", retrieval_folder, "--json", "-")
+    assert json.loads(scored.out)["results"][0]["value"] > 0
 
 
 @pytest.mark.parametrize(
@@ -98,6 +107,7 @@ def test_pairs_beside_an_adapter(sizewise, tiny_model, retrieval_folder, tmp_pat
             "--layers N for a model of N layers, or --static",
         ),
         (["distill", "M", "--layers", "1"], "give --text to train on"),
+        (["finetune", "M", "--labels", "T", "--reranker"], "--reranker is for --pairs"),
         (["distill", "M", "--layers", "1", "--int8", "--text", "T"], "--int8 is for --static models"),
         (["distill", "M", "--layers", "1", "--text", "none.jsonl"], "none.jsonl"),
         (["distill", "M", "--layers", "5", "--text", "T"], "has 2 layers; keep fewer than that"),

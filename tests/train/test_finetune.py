@@ -141,3 +141,42 @@ def test_what_cannot_be(asked, labelled, tmp_path, store, changed, message):
         make(replace(asked, **changed), labelled, tmp_path / "made", store)
     with pytest.raises(InputError, match="is no transformer in a folder"):
         make(replace(asked, model=Model("static:x")), labelled, tmp_path / "made", store)
+
+
+@pytest.fixture
+def cross(asked):
+    return replace(asked, reranker=True, epochs=20, learning_rate=1e-3)
+
+
+def test_a_reranker_tells_what_belongs_together(cross, pairs, tmp_path, store):
+    from sizewise.encode.cross import CrossScores, pair
+
+    about = make(cross, pairs, tmp_path / "made", store)
+    assert about.made == "a reranker fine-tuned on 80 pairs"
+    assert seen_by(tmp_path / "made").holds(pairs.anchors[:3]).all()
+    scorer = CrossScores(Model(f"cross:{tmp_path / 'made'}"))
+    own = scorer.encode([pair(*both) for both in zip(pairs.anchors, pairs.positives, strict=True)], "text", "")
+    others = [*pairs.positives[7:], *pairs.positives[:7]]
+    wrong = scorer.encode([pair(*both) for both in zip(pairs.anchors, others, strict=True)], "text", "")
+    assert (own.shape, own.dtype) == ((80, 1), np.float32)
+    assert (own > wrong).mean() > 0.65, "of 80 that is no chance"
+
+
+def test_a_stopped_reranker_goes_on(cross, pairs, tmp_path, store, heard):
+    with pytest.raises(KeyboardInterrupt):
+        make(cross, pairs, tmp_path / "made", store, heard(stop_at=20))
+    about = make(cross, pairs, tmp_path / "made", store)
+    assert 0 < about.training["resumed_from"] < about.training["steps"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"negatives": 0}, "--negatives 0: a reranker learns"),
+        ({"lora": True}, "--lora is for encoders, not for --reranker"),
+        ({"widths": (8,)}, "--matryoshka is for encoders"),
+    ],
+)
+def test_what_a_reranker_cannot_be(cross, pairs, tmp_path, store, given, message):
+    with pytest.raises(InputError, match=message):
+        make(replace(cross, **given), pairs, tmp_path / "made", store)

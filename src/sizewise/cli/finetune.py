@@ -14,6 +14,9 @@ NAME = "finetune"
 
 Files = list[Path]
 
+RERANKED = 50
+"""Of what the model finds, so many are ranked again where a reranker is judged."""
+
 
 def command(
     model: Annotated[list[str], typer.Argument(help="The model to start from; several for --learning-curve.")],
@@ -44,6 +47,10 @@ def command(
     matryoshka: Annotated[
         list[int], typer.Option(min=1, help="With --pairs: dimensions that vectors stay good at. Repeatable.")
     ] = [],  # noqa: B006
+    reranker: Annotated[
+        bool,
+        typer.Option("--reranker", help="With --pairs: make a cross-encoder, which ranks again what MODEL finds."),
+    ] = False,
     lora: Annotated[bool, typer.Option("--lora", help="Train low-rank updates instead of all weights.")] = False,
     learning_curve: Annotated[
         bool,
@@ -65,7 +72,7 @@ def command(
     With --task, it is compared on units that it never saw with the model that it was made from, and, for pairs, with a
     linear adapter of the queries. Stopped, the same command goes on where it was.
     """
-    from sizewise.core.candidate import Embed, Model
+    from sizewise.core.candidate import Cross, Embed, Model, Rerank
     from sizewise.core.extras import require
     from sizewise.core.grammar import local, parse, plain_model
     from sizewise.data.load import load_task
@@ -87,6 +94,8 @@ def command(
         raise InputError(f"{len(model)} models were named, and one is trained at a time, but for --learning-curve")
     if labels and (matryoshka or negatives is not None):
         raise InputError(f"--{'matryoshka' if matryoshka else 'negatives'} is for --pairs")
+    if reranker and not pairs:
+        raise InputError("--reranker is for --pairs")
     if not learning_curve:
         check_out(out)
     if against and not task:
@@ -103,7 +112,7 @@ def command(
     progress.say(f"{len(examples):,} {'pairs' if pairs else 'texts with labels'} to train on{left_out}")
     chosen = {"epochs": epochs, "learning_rate": learning_rate, "batch": batch, "negatives": negatives}
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    asked = FineTuning(starts[0], widths=tuple(matryoshka), lora=lora, seed=seed, **given)
+    asked = FineTuning(starts[0], widths=tuple(matryoshka), lora=lora, reranker=reranker, seed=seed, **given)
     with Store(store) as opened:
         bench = Bench(opened, trust, progress)
         if learning_curve:
@@ -116,5 +125,7 @@ def command(
             if isinstance(examples, Pairs) and any(one.needs == "rankings" for one in gains)
             else None
         )
-        verdict = gate(bench, Embed(starts[0]), Embed(Model(local(out))), gains, keeps, margin, adapter, others)
+        start, made = Embed(starts[0]), Model(local(out))
+        candidate = Rerank(start, Cross(made), RERANKED) if reranker else Embed(made)
+        verdict = gate(bench, start, candidate, gains, keeps, margin, adapter, others)
     show_made(out, about, verdict, json)

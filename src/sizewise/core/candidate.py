@@ -78,11 +78,17 @@ class Cross:
     """A cross-encoder: reads a query and a document together. It only scores what something else has found."""
 
     model: Model
+    """Without its scheme."""
 
     def __str__(self) -> str:
         from sizewise.core.grammar import write
 
         return write(self)
+
+    @property
+    def scorer(self) -> Model:
+        """As the encoder of pairs that it is."""
+        return replace(self.model, name=f"cross:{self.model.name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,6 +287,10 @@ def _number(reader: _Reader, what: str) -> float:
 
 
 def _embed(reader: _Reader) -> Embed:
+    if reader.text.startswith(CROSS, reader.at):
+        raise InputError(
+            f"candidate {reader.text!r}: a cross-encoder ranks again what was found; write rerank(bm25, cross:NAME, 50)"
+        )
     quoted = _string(reader)
     name = quoted or reader.need(_BARE, "a model name, a folder or bm25")
     if name == "bm25" and quoted is None:

@@ -66,8 +66,9 @@ ENCODERS = Registry(
         "shape": "sizewise.encode.shape:ShapeEncoder",
         "static": "sizewise.encode.static:StaticEncoder",
         "remote": "sizewise.encode.remote.encoder:RemoteEncoder",
+        "cross": "sizewise.encode.cross:CrossScores",
     },
-    needs={"shape": "torch", "remote": "httpx2"},
+    needs={"shape": "torch", "remote": "httpx2", "cross": "torch"},
 )
 """By the scheme before the colon, as in `shape:bert-large`."""
 RUNTIMES = Registry(

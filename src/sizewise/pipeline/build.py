@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import overload
 
 from sizewise.core.candidate import ROLES, Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank
-from sizewise.core.errors import InputError
 from sizewise.data.task import Task
 from sizewise.index.dense import DenseIndex
 from sizewise.pipeline.bench import Bench
-from sizewise.pipeline.hybrid import AsymPipeline, FusePipeline, RerankPipeline
-from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline, Pipeline
+from sizewise.pipeline.hybrid import AsymPipeline, Fresh, FusePipeline, RerankPipeline, Together
+from sizewise.pipeline.live import EmbedPipeline, Given, LexicalPipeline, Pipeline
 from sizewise.pipeline.stages import aligner
 
 
@@ -40,10 +39,10 @@ def build(
             return FusePipeline([part(one) for one in parts], weight)
         case Rerank(first, second, depth, margin, fresh):
             if isinstance(second, Cross):
-                raise InputError(f"{second}: cross-encoders do not run yet; name an encoder")
+                return RerankPipeline(part(first), Together(bench.encoder(second.scorer)), depth, margin)
             ranking = part(second)
             assert isinstance(ranking, EmbedPipeline)
-            return RerankPipeline(part(first), ranking, depth, margin, fresh)
+            return RerankPipeline(part(first), Fresh(ranking) if fresh else ranking, depth, margin)
         case Asym(queries, documents):
             encoder = bench.encoder(queries.model)
             prompt = encoder.prompt("query", task.prompts)
@@ -66,10 +65,10 @@ def index_from_store(bench: Bench, pipeline: Pipeline, task: Task) -> None:
                 index_from_store(bench, one, task)
         case RerankPipeline():
             index_from_store(bench, pipeline.first, task)
-            if pipeline.fresh:
-                pipeline.documents = documents.texts
-            else:
+            if isinstance(pipeline.second, EmbedPipeline):
                 index_from_store(bench, pipeline.second, task)
+            else:
+                pipeline.second.keep(Given(documents.texts))
         case AsymPipeline():
             index_from_store(bench, pipeline.kept, task)
         case LexicalPipeline(documents=None):

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from sizewise.core.rows import InMemory
+from sizewise.encode.cross import pair
 from sizewise.encode.encoder import Encoder
 from sizewise.index.dense import DenseIndex
 from sizewise.index.exact import Ids, Scores
@@ -42,30 +44,78 @@ class FusePipeline(Pipeline):
         return by_scores(found, (self.weight, 1 - self.weight), depth, self.count, tie_rank)
 
 
-@dataclass
-class RerankPipeline(Pipeline):
-    """A pipeline, whose first `again` documents another encoder ranks again: all queries, or those whose first two
-    scores are nearer than `margin`."""
-
-    first: Pipeline
-    second: EmbedPipeline
-    again: int
-    margin: float | None = None
-    fresh: bool = False
-    documents: Sequence[str] = field(default=(), repr=False)
-    """What `fresh` encodes from."""
+class Scorer(Protocol):
+    """What ranks again: an encoder with its index, one that encodes what was found, or a cross-encoder."""
 
     @property
     def bytes_per_vector(self) -> float | None:
-        own = 0.0 if self.fresh else self.second.bytes_per_vector
-        return (self.first.bytes_per_vector or 0.0) + own
+        """Bytes stored for each document."""
+        ...
+
+    def keep(self, documents: Given) -> None:
+        """Make these documents the ones that `scores` speaks of."""
+        ...
+
+    def scores(self, queries: Given, ids: Ids) -> Scores:
+        """Scores float32 [q, k] of the documents `ids` int32 [q, k]; -inf for -1."""
+        ...
+
+
+@dataclass
+class Fresh:
+    """An encoder that encodes documents when they are found."""
+
+    pipeline: EmbedPipeline
+    documents: Sequence[str] | None = field(default=None, repr=False)
+    bytes_per_vector: float = 0.0
+
+    def keep(self, documents: Given) -> None:
+        self.documents = documents.texts
+
+    def scores(self, queries: Given, ids: Ids) -> Scores:
+        texts, (wanted, where) = indexed(self.documents), np.unique(ids, return_inverse=True)
+        found = self.pipeline.document_vectors(Given([texts[max(0, at)] for at in wanted.tolist()]))
+        places = np.where(ids < 0, -1, where.reshape(ids.shape)).astype(np.int32)
+        index = DenseIndex(self.pipeline.chain, InMemory(found))
+        return index.scores(self.pipeline.query_vectors(queries), places)
+
+
+@dataclass
+class Together:
+    """A cross-encoder."""
+
+    encoder: Encoder
+    documents: Sequence[str] | None = field(default=None, repr=False)
+    bytes_per_vector: float = 0.0
+
+    def keep(self, documents: Given) -> None:
+        self.documents = documents.texts
+
+    def scores(self, queries: Given, ids: Ids) -> Scores:
+        texts, there = indexed(self.documents), ids >= 0
+        pairs = [pair(queries.texts[row], texts[ids[row, at]]) for row, at in np.argwhere(there)]
+        found = np.full(ids.shape, -np.inf, np.float32)
+        found[there] = self.encoder.encode(pairs, "text", "")[:, 0]
+        return found
+
+
+@dataclass
+class RerankPipeline(Pipeline):
+    """A pipeline, whose first `again` documents something else ranks again: of all queries, or of those whose first two
+    scores are nearer than `margin`."""
+
+    first: Pipeline
+    second: Scorer
+    again: int
+    margin: float | None = None
+
+    @property
+    def bytes_per_vector(self) -> float | None:
+        return (self.first.bytes_per_vector or 0.0) + (self.second.bytes_per_vector or 0.0)
 
     def keep(self, documents: Given) -> None:
         self.first.keep(documents)
-        if self.fresh:
-            self.documents = documents.texts
-        else:
-            self.second.keep(documents)
+        self.second.keep(documents)
 
     def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
         ids, scores = self.first.find(queries, max(POOL, depth, self.again), tie_rank)
@@ -73,18 +123,9 @@ class RerankPipeline(Pipeline):
         others = np.full(ids.shape, -np.inf, np.float32)
         rows = np.flatnonzero(which)
         if len(rows):
-            others[rows, : self.again] = self._scores(queries.take(rows), ids[rows, : self.again])
+            others[rows, : self.again] = self.second.scores(queries.take(rows), ids[rows, : self.again])
         ids, scores = reranked(ids, scores, others, self.again, which)
         return ids[:, :depth], scores[:, :depth]
-
-    def _scores(self, queries: Given, ids: Ids) -> Scores:
-        asked = self.second.query_vectors(queries)
-        if not self.fresh:
-            return indexed(self.second.documents).scores(asked, ids)
-        wanted, where = np.unique(ids, return_inverse=True)
-        found = self.second.document_vectors(Given([self.documents[max(0, at)] for at in wanted.tolist()]))
-        places = np.where(ids < 0, -1, where.reshape(ids.shape)).astype(np.int32)
-        return DenseIndex(self.second.chain, InMemory(found)).scores(asked, places)
 
 
 @dataclass

@@ -110,6 +110,10 @@ class EmbedPipeline(Pipeline):
         """Codes [n, d] of documents."""
         return self.chain.documents(self.document_vectors(Given(texts)))
 
+    def scores(self, queries: Given, ids: Ids) -> Scores:
+        """Scores float32 [q, k] of the documents `ids` int32 [q, k], by their codes; -inf for -1."""
+        return indexed(self.documents).scores(self.query_vectors(queries), ids)
+
     def keep(self, documents: Given) -> None:
         self.documents = DenseIndex(self.chain, InMemory(self.document_vectors(documents)), self.rescore)
 

@@ -3,14 +3,17 @@
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank
 from sizewise.core.errors import InputError
 from sizewise.core.registry import TRANSFORMS
 from sizewise.data.task import Task
+from sizewise.encode.cross import pair
 from sizewise.encode.encoder import Encoder
 from sizewise.encode.numeric import versions
+from sizewise.encode.stored import stored_vectors
 from sizewise.index.dense import DenseIndex
 from sizewise.index.exact import Ids, Scores
 from sizewise.index.lexical import BM25
@@ -23,6 +26,8 @@ from sizewise.store.vectors import text_keys
 from sizewise.transform.align import Alignment
 from sizewise.transform.chain import needs_fit, unit
 
+QUERIES = 64
+"""Whose pairs are made at a time."""
 Ranking = tuple[Ids, Scores]
 """Positions int32 [q, depth] (-1: no more) and scores float32 [q, depth], the best first."""
 
@@ -52,7 +57,8 @@ def ranking(bench: Bench, task: Task, candidate: Candidate, depth: int) -> Ranki
             return by_scores(found, (weight, 1 - weight), depth, documents, task.tie_rank)
         case Rerank(first, second, again, margin):
             ids, scores = stage(bench, task, first, max(POOL, depth, again))
-            others = scored(bench, task, first, second, max(POOL, depth, again))
+            deep = again if isinstance(second, Cross) else max(POOL, depth, again)
+            others = scored(bench, task, first, second, ids[:, :deep])
             which = None if margin is None else margins(ids, scores) < margin
             ids, scores = reranked(ids, scores, others, again, which)
             return ids[:, :depth], scores[:, :depth]
@@ -70,9 +76,10 @@ def stage(bench: Bench, task: Task, candidate: Candidate, depth: int) -> Ranking
     return found["ids"], found["scores"]
 
 
-def scored(bench: Bench, task: Task, first: Candidate, second: Embed | Cross, depth: int) -> Scores:
-    """What `second` gives to each of the `depth` documents that `first` finds, float32 [q, depth]: from the store where
-    it is known, so that one pass serves all depths and margins."""
+def scored(bench: Bench, task: Task, first: Candidate, second: Embed | Cross, ids: Ids) -> Scores:
+    """What `second` gives to the documents `ids` int32 [q, k] that `first` found, float32 [q, k]; -inf for -1. From the
+    store where it is known, so that one pass serves all depths and margins; of a cross-encoder every pair is."""
+    depth = ids.shape[1]
     key = digest(
         {
             "scored": depth,
@@ -83,7 +90,6 @@ def scored(bench: Bench, task: Task, first: Candidate, second: Embed | Cross, de
     )
 
     def make() -> dict[str, npt.NDArray[Any]]:
-        ids, _ = stage(bench, task, first, depth)
         return {"scores": _scores(bench, task, second, ids)}
 
     return bench.store.record(key, make)["scores"]
@@ -118,8 +124,8 @@ def about(bench: Bench, task: Task, candidate: Candidate | Cross) -> dict[str, A
         case Asym(queries, documents):
             fitted = _fit_keys(bench.encoder(queries.model), task), _fit_keys(bench.encoder(documents.model), task)
             return {"asym": [about(bench, task, one) for one in (queries, documents)], "aligned": fitted}
-        case Cross(model):
-            return {"cross": str(model)}
+        case Cross():
+            return {"cross": bench.encoder(candidate.scorer).key("")}
         case Embed():
             return _about_vectors(bench.encoder(candidate.model), task, candidate)
 
@@ -135,10 +141,26 @@ def _about_vectors(encoder: Encoder, task: Task, candidate: Embed) -> dict[str, 
 
 def _scores(bench: Bench, task: Task, second: Embed | Cross, ids: Ids) -> Scores:
     if isinstance(second, Cross):
-        raise InputError(f"{second}: cross-encoders are not measured yet; name an encoder")
+        return _read(bench, task, bench.encoder(second.scorer), ids)
     rows = {part.name: bench.vectors(second.model, task, part) for part in task.text_sets()}
     index = DenseIndex(bench.chain(second, task), rows["documents"])
     return index.scores(rows["queries"].block(0, len(rows["queries"])), ids)
+
+
+def _read(bench: Bench, task: Task, scorer: Encoder, ids: Ids) -> Scores:
+    """The scores of a cross-encoder, some queries at a time: their pairs are texts, and long ones."""
+    texts = _texts(task)
+    found = np.full(ids.shape, -np.inf, np.float32)
+    for start in range(0, len(ids), QUERIES):
+        some = ids[start : start + QUERIES]
+        there = some >= 0
+        pairs = [
+            pair(texts["queries"][start + row], texts["documents"][some[row, at]]) for row, at in np.argwhere(there)
+        ]
+        if pairs:
+            rows = stored_vectors(bench.store, scorer, pairs, "text", "", bench.progress)
+            found[start : start + QUERIES][there] = rows.block(0, len(rows))[:, 0]
+    return found
 
 
 def _texts(task: Task) -> dict[str, Any]:

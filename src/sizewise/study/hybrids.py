@@ -8,20 +8,35 @@ from typing import Any
 
 import numpy as np
 
-from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank
+from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank, leaves
 from sizewise.cost.figures import MEGA, Figures
 from sizewise.data.task import Task
+from sizewise.encode.cross import pair
+from sizewise.index.exact import Ids, Scores
 from sizewise.pipeline.bench import Bench
 from sizewise.pipeline.build import build, index_from_store
-from sizewise.pipeline.hybrid import POOL
+from sizewise.pipeline.hybrid import POOL, RerankPipeline, Together
 from sizewise.pipeline.live import Given, Pipeline
 from sizewise.pipeline.stages import stage
 from sizewise.rank.again import margins
 
+PAIRS = 48
 PARTS = 24
 """Indexed stages that are kept: many candidates have some in common."""
 LATENCIES = {"mean_ms": None, "p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 """Of which share of the queries a figure is the highest; None: of the mean."""
+
+
+class Unread:
+    """Stands for a cross-encoder where only what is around it is timed."""
+
+    bytes_per_vector = 0.0
+
+    def keep(self, documents: Given) -> None:
+        """Nothing to keep."""
+
+    def scores(self, queries: Given, ids: Ids) -> Scores:
+        return np.zeros(ids.shape, np.float32)
 
 
 class Timed:
@@ -30,6 +45,7 @@ class Timed:
     def __init__(self, bench: Bench, task: Task, queries: int) -> None:
         self._bench, self._task, self._count = bench, task, queries
         self._parts: OrderedDict[Candidate, Pipeline] = OrderedDict()
+        self._crosses: dict[Cross, dict[str, float | None]] = {}
 
     def searched(self, candidate: Candidate) -> dict[str, Any]:
         """Latencies of the search, size of the index, and by stage the share of the queries that it is for."""
@@ -52,6 +68,7 @@ class Timed:
             "p99_ms": p99,
             "bytes_per_vector": per_vector,
             "index_mb": per_vector * len(texts["documents"].texts) / MEGA,
+            "read": {str(one): self._read(one) for one in leaves(candidate) if isinstance(one, Cross)},
             "escalated": {str(one): self._escalated(one) for one in _stages(candidate) if one.margin is not None},
         }
 
@@ -59,12 +76,33 @@ class Timed:
         """Indexed from the store; parts that other candidates have had are taken again."""
         if candidate not in self._parts:
             pipeline = build(self._bench, candidate, self._task, self._live)
+            if isinstance(pipeline, RerankPipeline) and isinstance(pipeline.second, Together):
+                pipeline.second = Unread()
             index_from_store(self._bench, pipeline, self._task)
             self._parts[candidate] = pipeline
         self._parts.move_to_end(candidate)
         while len(self._parts) > PARTS:
             self._parts.popitem(last=False)
         return self._parts[candidate]
+
+    def _read(self, cross: Cross) -> dict[str, float | None]:
+        """What a cross-encoder takes for a pair, timed once on PAIRS of the task, and its size."""
+        if cross not in self._crosses:
+            texts = {part.name: part.texts for part in self._task.text_sets()}
+            encoder = self._bench.encoder(cross.scorer)
+            pairs = [pair(texts["queries"][0], document) for document in texts["documents"][:PAIRS]]
+            encoder.encode(pairs[:8], "text", "")
+            started = time.perf_counter()
+            encoder.encode(pairs, "text", "")
+            took = (time.perf_counter() - started) * 1e3 / len(pairs)
+            size = encoder.disk_bytes
+            self._crosses[cross] = {
+                "pair_ms": took,
+                "parameters": encoder.parameters,
+                "disk_mb": None if size is None else size / MEGA,
+            }
+            encoder.unload()
+        return self._crosses[cross]
 
     def _given(self, candidate: Candidate, text: str, at: int) -> Given:
         """A query with its vectors."""
@@ -86,6 +124,8 @@ def hybrid_figures(candidate: Candidate, known: Mapping[Candidate, Figures], sea
     percentile of the sum; what is for few queries only counts in the percentiles that it reaches."""
     shares = asked_of(candidate, searched["escalated"])
     fresh = list(_fresh(candidate, searched["escalated"]))
+    reading, read = list(_crosses(candidate, searched["escalated"])), searched.get("read", {})
+    unknown: list[float | None] = [None] * bool(read)  # nobody has measured a cross-encoder's memory and start-up
     serving = dict.fromkeys((*shares, *(one for one, _, _ in fresh)))
     found: dict[str, float | None] = {}
     for name, reached in LATENCIES.items():
@@ -95,6 +135,8 @@ def hybrid_figures(candidate: Candidate, known: Mapping[Candidate, Figures], sea
         for one, share, depth in fresh:
             rate = known[one].texts_per_s
             parts.append(_counted(depth * 1e3 / rate if rate else None, share, reached))
+        for cross, share, depth in reading:
+            parts.append(_counted(depth * read[str(cross)]["pair_ms"], share, reached))
         found[name] = _total(parts)
     rates = [known[one].texts_per_s for one in indexing(candidate)]
     seconds = _total([1 / rate if rate else None for rate in rates])
@@ -104,11 +146,12 @@ def hybrid_figures(candidate: Candidate, known: Mapping[Candidate, Figures], sea
         p95_ms=found["p95_ms"],
         p99_ms=found["p99_ms"],
         texts_per_s=1 / seconds if seconds else None,
-        load_s=_total([known[one].load_s for one in serving]),
-        peak_memory_mb=_total([known[one].peak_memory_mb for one in serving]),
-        memory_mb=_total([searched["index_mb"], *(known[one].peak_memory_mb for one in serving)]),
-        disk_mb=_total([known[one].disk_mb for one in serving]),
-        parameters=sum(known[one].parameters or 0 for one in serving),
+        load_s=_total([*unknown, *(known[one].load_s for one in serving)]),
+        peak_memory_mb=_total([*unknown, *(known[one].peak_memory_mb for one in serving)]),
+        memory_mb=_total([*unknown, searched["index_mb"], *(known[one].peak_memory_mb for one in serving)]),
+        disk_mb=_total([*(known[one].disk_mb for one in serving), *(one["disk_mb"] for one in read.values())]),
+        parameters=sum(known[one].parameters or 0 for one in serving)
+        + sum(one["parameters"] or 0 for one in read.values()),
         bytes_per_vector=searched["bytes_per_vector"],
         source="composed",
     )
@@ -167,6 +210,13 @@ def _fresh(candidate: Candidate, escalated: Mapping[str, float]) -> Iterator[tup
     for one in _stages(candidate):
         if one.fresh and isinstance(one.second, Embed):
             yield one.second.plain, escalated.get(str(one), 1.0), one.depth
+
+
+def _crosses(candidate: Candidate, escalated: Mapping[str, float]) -> Iterator[tuple[Cross, float, int]]:
+    """The cross-encoders: for which share of the queries, how many pairs."""
+    for one in _stages(candidate):
+        if isinstance(one.second, Cross):
+            yield one.second, escalated.get(str(one), 1.0), one.depth
 
 
 def _stored(candidate: Candidate) -> Candidate:

@@ -11,6 +11,8 @@ import numpy as np
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
 from sizewise.data.seen import Seen
+from sizewise.encode.cross import load_cross
+from sizewise.encode.folder import ModelFolder
 from sizewise.encode.source import FolderSource
 from sizewise.encode.stored import stored_vectors
 from sizewise.encode.tokens import TextTokenizer
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 LORA_RANK = 16
 PAIR_EPOCHS, LABEL_EPOCHS = 1.0, 5.0
-PAIR_RATE, LABEL_RATE = 1e-5, 1e-4
+PAIR_RATE, LABEL_RATE, CROSS_RATE = 1e-5, 1e-4, 5e-5
 LEAST_STEPS = 100
 LABEL = "fine-tune"
 
@@ -44,7 +46,7 @@ class FineTuning:
     epochs: float | None = None
     """None: PAIR_EPOCHS or LABEL_EPOCHS, and of few examples so many that there are about LEAST_STEPS."""
     learning_rate: float | None = None
-    """None: PAIR_RATE or LABEL_RATE."""
+    """None: PAIR_RATE, LABEL_RATE or CROSS_RATE."""
     batch: int = 64
     """Texts, or pairs."""
     negatives: int = 1
@@ -52,6 +54,8 @@ class FineTuning:
     widths: Sequence[int] = ()
     """Matryoshka, for pairs."""
     lora: bool = False
+    reranker: bool = False
+    """A cross-encoder, which reads both sides of a pair together."""
     seed: int = 0
 
     def epochs_on(self, examples: Pairs | LabelledTexts) -> float:
@@ -61,13 +65,18 @@ class FineTuning:
 
     def rate_on(self, examples: Pairs | LabelledTexts) -> float:
         """The learning rate at its highest."""
-        usual = PAIR_RATE if isinstance(examples, Pairs) else LABEL_RATE
+        of_pairs = CROSS_RATE if self.reranker else PAIR_RATE
+        usual = of_pairs if isinstance(examples, Pairs) else LABEL_RATE
         return usual if self.learning_rate is None else self.learning_rate
 
     def check(self) -> None:
         """Raises InputError for settings that cannot be."""
         if any(value is not None and value <= 0 for value in (self.epochs, self.learning_rate)):
             raise InputError("--epochs and --learning-rate must be above zero")
+        if self.reranker and not self.negatives:
+            raise InputError("--negatives 0: a reranker learns from what does not belong together; give 1 or more")
+        if self.reranker and (self.lora or self.widths):
+            raise InputError(f"--{'lora' if self.lora else 'matryoshka'} is for encoders, not for --reranker")
         if self.batch < 4 or self.batch % 2:
             raise InputError(f"--batch {self.batch}: give an even number of 4 or more")
 
@@ -93,27 +102,31 @@ def finetune(
     texts = examples.texts if isinstance(examples, Pairs) else list(examples.texts)
     of = "pairs" if isinstance(examples, Pairs) else f"texts of {len(examples.labels):,} labels"
     with workplace(out, recipe(asked, examples, weights), bench.progress) as work:
-        model = to_train(folder, asked.model.name, bench.trust)
-        merge = _low_rank(model, asked.seed) if asked.lora else None
-        if isinstance(examples, Pairs):
-            result, found = _on_pairs(model, asked, examples, bench, work)
+        found: Mapping[str, Any] = {}
+        if isinstance(examples, Pairs) and asked.reranker:
+            result, found = _of_both(folder, asked, examples, bench, work)
         else:
-            tokenizer = FolderSource(folder, asked.model.name, bench.trust).text_tokenizer()
-            result, found = _on_labels(model, asked, examples, tokenizer, bench, work), {}
-        if merge is not None:
-            merge()
-        model.save_pretrained(str(work / MODEL), create_model_card=False)
+            model = to_train(folder, asked.model.name, bench.trust)
+            merge = _low_rank(model, asked.seed) if asked.lora else None
+            if isinstance(examples, Pairs):
+                result, found = _on_pairs(model, asked, examples, bench, work)
+            else:
+                tokenizer = FolderSource(folder, asked.model.name, bench.trust).text_tokenizer()
+                result = _on_labels(model, asked, examples, tokenizer, bench, work)
+            if merge is not None:
+                merge()
+            model.save_pretrained(str(work / MODEL), create_model_card=False)
         about = Provenance(
             kind="fine-tuned",
             start=asked.model.name,
             weights=weights,
-            made=f"fine-tuned on {len(examples):,} {of}",
+            made=f"{'a reranker ' if asked.reranker else ''}fine-tuned on {len(examples):,} {of}",
             texts=len(texts),
             text_sha256=hash_of(texts),
             sources=tuple(sources),
             settings={
                 "epochs": asked.epochs_on(examples), "learning_rate": asked.rate_on(examples), "batch": asked.batch,
-                "seed": asked.seed, "lora": asked.lora, "matryoshka": list(asked.widths),
+                "seed": asked.seed, "lora": asked.lora, "reranker": asked.reranker, "matryoshka": list(asked.widths),
                 "negatives": asked.negatives if isinstance(examples, Pairs) else 0,
             },
             training=asdict(result),
@@ -193,6 +206,32 @@ def _on_pairs(
         width = model.get_embedding_dimension()
         loss = MatryoshkaLoss(model, loss, [*([width] if width else []), *asked.widths])
     result = train(model, loss, Material(data, batches), _settings(asked, pairs), work, bench.progress, label=LABEL)
+    return result, found
+
+
+def _of_both(
+    folder: ModelFolder, asked: FineTuning, pairs: Pairs, bench: Bench, work: Path
+) -> tuple["Trained", Mapping[str, Any]]:
+    """A cross-encoder that begins as the encoder in `folder`: told what belongs together from what nearly does, by
+    binary cross-entropy (Nogueira and Cho, "Passage re-ranking with BERT", 2019)."""
+    from datasets import Dataset
+    from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
+    from transformers import set_seed
+
+    from sizewise.train.batches import ShuffledSampler
+    from sizewise.train.trainer import Material, train
+
+    negatives, found = _negatives(asked, pairs, bench)
+    anchors = [*pairs.anchors, *(one for column in negatives for one in pairs.anchors[: len(column)])]
+    documents = [*pairs.positives, *(one for column in negatives for one in column)]
+    labels = [1.0] * len(pairs) + [0.0] * (len(documents) - len(pairs))
+    data = Dataset.from_dict({"query": anchors, "document": documents, "label": labels})
+    set_seed(asked.seed)  # its head is new
+    model = load_cross(folder, asked.model.name, bench.trust, "cpu")
+    material = Material(data, ShuffledSampler(len(data), asked.batch, asked.seed))
+    settings = _settings(asked, pairs)
+    result = train(model, BinaryCrossEntropyLoss(model), material, settings, work, bench.progress, label=LABEL)
+    model.save_pretrained(str(work / MODEL), create_model_card=False)
     return result, found
 
 

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers import (
+    CrossEncoder,
+    CrossEncoderTrainer,
+    CrossEncoderTrainingArguments,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
 from sentence_transformers.base.evaluation import BaseEvaluator
+from sentence_transformers.base.trainer import BaseTrainer
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import EarlyStoppingCallback, TrainerCallback
@@ -81,7 +88,7 @@ class Trained:
 
 
 def train(
-    model: "SentenceTransformer",
+    model: "SentenceTransformer | CrossEncoder",
     loss: nn.Module,
     material: Material,
     settings: Settings,
@@ -101,7 +108,10 @@ def train(
     halves = torch.cuda.is_bf16_supported() if device == "cuda" else has_bfloat16()
     steps = max(1, round(settings.epochs * len(material.batches)))
     every = max(1, steps // CHECKS)
-    arguments = SentenceTransformerTrainingArguments(
+    crosses = isinstance(model, CrossEncoder)
+    trains: Any = _OfCrossEncoders if crosses else _OfEncoders
+    of_kind: Any = CrossEncoderTrainingArguments if crosses else SentenceTransformerTrainingArguments
+    arguments = of_kind(
         output_dir=str(folder / CHECKPOINTS),
         max_steps=steps,
         learning_rate=settings.learning_rate,
@@ -131,7 +141,7 @@ def train(
     callbacks: list[TrainerCallback] = [following]
     if look:
         callbacks.append(EarlyStoppingCallback(PATIENCE, LEAST_GAIN))
-    trainer = _Trainer(
+    trainer = trains(
         model=model,
         args=arguments,
         train_dataset=material.data,
@@ -175,7 +185,7 @@ def _last_checkpoint(folder: Path) -> str | None:
     return get_last_checkpoint(str(folder)) if folder.is_dir() else None  # type: ignore[no-untyped-call]
 
 
-class _Trainer(SentenceTransformerTrainer):
+class _Careful(BaseTrainer):
     """Takes batches as they are given. A step that does not fit into memory is made in halves, from then on."""
 
     batches: "DefaultBatchSampler"
@@ -225,7 +235,7 @@ class _Trainer(SentenceTransformerTrainer):
         if self.parts == 1:
             return super().training_step(model, inputs, items)
         parts = split(inputs, self.parts)
-        losses = [super(_Trainer, self).training_step(model, part, items) for part in parts]
+        losses = [super(_Careful, self).training_step(model, part, items) for part in parts]
         for weight in model.parameters():
             if weight.grad is not None:
                 weight.grad /= len(parts)
@@ -244,6 +254,14 @@ def split(inputs: Mapping[str, Any], parts: int) -> list[dict[str, Any]]:
     return [
         {name: value[start:end] for name, value in inputs.items()} for start, end in pairwise(bounds) if end > start
     ]
+
+
+class _OfEncoders(_Careful, SentenceTransformerTrainer):
+    pass
+
+
+class _OfCrossEncoders(_Careful, CrossEncoderTrainer):
+    pass
 
 
 class _Evaluator(BaseEvaluator):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sizewise.core.candidate import Candidate, Model, encoders
+from sizewise.core.candidate import Candidate, Cross, Embed, Model, leaves
 from sizewise.core.errors import InputError
 from sizewise.data.seen import Seen
 from sizewise.data.task import Task
@@ -38,7 +38,9 @@ def check_unseen(candidates: Sequence[Candidate], tasks: Sequence[Task]) -> list
     return [
         f"{model.name} was trained on near-duplicates of {found.near:,} of the {found.tested:,} texts that "
         f"{found.task} tests"
-        for model in dict.fromkeys(plain.model for one in candidates for plain in encoders(one))
+        for model in dict.fromkeys(
+            part.model for one in candidates for part in leaves(one) if isinstance(part, Embed | Cross)
+        )
         for found in _overlaps(model, tasks)
         if found.near
     ]

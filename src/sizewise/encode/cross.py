@@ -1,0 +1,146 @@
+"""Cross-encoders on sentence-transformers: a score for a query and a document that are read together.
+
+To the store a pair is a text and its score a vector of one number: what was scored once is known, however it was found.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from sizewise.core.candidate import Model, Role
+from sizewise.core.errors import InputError
+from sizewise.core.text import encodable
+from sizewise.encode.budget import out_of_memory
+from sizewise.encode.encoder import Encoder, Trust
+from sizewise.encode.folder import ModelFolder, locate
+from sizewise.encode.numeric import instruction_set, versions
+from sizewise.encode.torch import BATCH, device, free_device
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+MAX_TOKENS = 512
+"""Of a pair, where the model allows as many: as sentence-transformers does."""
+
+
+def pair(query: str, document: str) -> str:
+    """The two as one text."""
+    return orjson.dumps([encodable(query), encodable(document)]).decode()
+
+
+class CrossScores(Encoder):
+    """`cross:NAME`: its texts are those of `pair`, its vectors their scores (higher is better, not bounded)."""
+
+    precisions = ("float32", "bfloat16", "float16")
+    similarity = "dot"
+
+    def __init__(self, model: Model, trust: Trust | None = None) -> None:
+        super().__init__(model, trust)
+        self.folder = locate(self.argument, self.trust)
+        kinds = (self.folder.json("config.json") or {}).get("architectures") or [""]
+        if not kinds[0].endswith("ForSequenceClassification"):
+            raise InputError(
+                f"{self.argument} is no cross-encoder ({kinds[0] or 'its config.json names no architecture'}); train "
+                "one with sizewise finetune --reranker, or name another"
+            )
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        return {
+            "weights": self.folder.sha256,
+            "precision": self.model.precision,
+            "runtime": "cross",
+            "max_tokens": self.max_tokens,
+            "versions": versions("torch", "transformers", "sentence-transformers", "tokenizers"),
+            "numeric": [device(), instruction_set()],
+        }
+
+    @property
+    def dimensions(self) -> int:
+        return 1
+
+    @property
+    def max_tokens(self) -> int:
+        return most_tokens(self.folder)
+
+    @property
+    def parameters(self) -> int | None:
+        return self.folder.parameters
+
+    @property
+    def disk_bytes(self) -> int | None:
+        return self.folder.weight_bytes
+
+    def load(self) -> None:
+        assert self._model is not None
+
+    def unload(self) -> None:
+        self.__dict__.pop("_model", None)
+        free_device()
+
+    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
+        try:
+            pairs = [tuple(orjson.loads(text)) for text in texts]
+        except orjson.JSONDecodeError:
+            raise InputError(
+                f"{self.model.name} reads a query and a document together; use it as in "
+                f"rerank(bm25, {self.model.name}, 50)"
+            ) from None
+        while (found := self._try(pairs)) is None:
+            self._batch //= 2
+            free_device()
+            self.say(f"{self.model.name}: out of memory; going on with batches of {self._batch} pairs")
+        return found
+
+    def _try(self, pairs: list[Any]) -> npt.NDArray[np.float32] | None:
+        """None when memory ran out with a batch that can be smaller."""
+        import torch
+
+        if not pairs:
+            return np.empty((0, 1), np.float32)
+        try:
+            scores = self._model.predict(
+                pairs, batch_size=self._batch, show_progress_bar=False, activation_fn=torch.nn.Identity(),
+                convert_to_numpy=False, convert_to_tensor=True,
+            )  # fmt: skip
+            return scores.float().cpu().numpy().reshape(len(pairs), 1).astype(np.float32)
+        except Exception as error:
+            if self._batch == 1 or not out_of_memory(error):
+                raise
+        return None
+
+    @cached_property
+    def _batch(self) -> int:
+        """Pairs at a time."""
+        return BATCH[device()]
+
+    @cached_property
+    def _model(self) -> "CrossEncoder":
+        return load_cross(self.folder, self.argument, self.trust, device(), self.model.precision)
+
+
+def most_tokens(folder: ModelFolder) -> int:
+    """Of a pair: MAX_TOKENS, or as many as the model has positions for."""
+    positions = (folder.json("config.json") or {}).get("max_position_embeddings")
+    return min(MAX_TOKENS, positions) if isinstance(positions, int) else MAX_TOKENS
+
+
+def load_cross(folder: ModelFolder, name: str, trust: Trust, on: str, precision: str = "float32") -> "CrossEncoder":
+    """A model with one score on its head: its own, or a new one where the folder is an encoder's."""
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    model: CrossEncoder = CrossEncoder(
+        str(folder.path),
+        num_labels=1,
+        max_length=most_tokens(folder),
+        device=on,
+        trust_remote_code=name in trust.remote_code,
+        local_files_only=True,
+        model_kwargs={"use_safetensors": name not in trust.pickled, "dtype": getattr(torch, precision)},
+    )
+    return model
