@@ -100,8 +100,9 @@ def test_pairs_with_negatives_and_widths(asked, pairs, tmp_path, store):
     assert about.training["loss"] > 0
 
 
-def test_after_ctrl_c_it_goes_on_as_if_nothing_had_been(asked, labelled, tmp_path, store, heard):
-    asked = replace(asked, learning_rate=2e-2)
+@pytest.mark.parametrize("lora", [False, True])
+def test_after_ctrl_c_it_goes_on_as_if_nothing_had_been(asked, labelled, tmp_path, store, heard, lora):
+    asked = replace(asked, learning_rate=2e-2, lora=lora)
     steps = make(asked, labelled, tmp_path / "whole", store).training["steps"]
     with pytest.raises(KeyboardInterrupt):
         make(asked, labelled, tmp_path / "made", store, heard(stop_at=steps // 2))

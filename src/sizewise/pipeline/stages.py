@@ -26,6 +26,8 @@ from sizewise.store.vectors import text_keys
 from sizewise.transform.align import Alignment
 from sizewise.transform.chain import needs_fit, unit
 
+STAGES = 1
+"""Part of every stage's key. Raise it when the same vectors would give other rankings."""
 QUERIES = 64
 """Whose pairs are made at a time."""
 Ranking = tuple[Ids, Scores]
@@ -66,7 +68,7 @@ def ranking(bench: Bench, task: Task, candidate: Candidate, depth: int) -> Ranki
 
 def stage(bench: Bench, task: Task, candidate: Candidate, depth: int) -> Ranking:
     """`ranking`, from the store where it is known."""
-    key = digest({"stage": depth, "task": task.fingerprint, **about(bench, task, candidate)})
+    key = digest({"stages": STAGES, "depth": depth, "task": task.fingerprint, **about(bench, task, candidate)})
 
     def make() -> dict[str, npt.NDArray[Any]]:
         ids, scores = ranking(bench, task, candidate, depth)
@@ -82,6 +84,7 @@ def scored(bench: Bench, task: Task, first: Candidate, second: Embed | Cross, id
     depth = ids.shape[1]
     key = digest(
         {
+            "stages": STAGES,
             "scored": depth,
             "task": task.fingerprint,
             "first": about(bench, task, first),

@@ -44,8 +44,8 @@ PATIENCE = 3
 LEAST_GAIN = 1e-4
 WARM_UP = 0.05
 CHECKPOINTS = "checkpoints"
-LOSS = "loss.safetensors"
-"""In a checkpoint: what the loss itself has learned."""
+BESIDE = "beside.safetensors"
+"""In a checkpoint: what is not in its model."""
 ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """Not cuDNN's, which builds a plan for every shape of a batch: on an H100, 40 of the 91 s that three layers took."""
 
@@ -152,6 +152,9 @@ def train(
     )
     trainer.batches, trainer.say = material.batches, progress.say
     trainer.beside = {name: one for name, one in loss.named_parameters() if not name.startswith("model.")}
+    trainer.partly = not all(one.requires_grad for one in model.parameters())
+    if trainer.partly:
+        trainer.beside |= {f"model.{name}": one for name, one in model.named_parameters() if one.requires_grad}
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
             trainer.remove_callback(callback)
@@ -190,7 +193,10 @@ class _Careful(BaseTrainer):
 
     batches: "DefaultBatchSampler"
     beside: Mapping[str, nn.Parameter]
-    """What the loss itself learns, by name."""
+    """What the trainer does not bring back from a checkpoint, by name: what the loss itself learns, and low-rank
+    updates."""
+    partly = False
+    """Only updates of the weights are trained."""
     say: Callable[[str], None] = staticmethod(lambda _: None)
     parts = 1
 
@@ -203,11 +209,12 @@ class _Careful(BaseTrainer):
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         super()._save(output_dir, state_dict)
         if output_dir and self.beside:
-            save_file({name: weight.detach().cpu() for name, weight in self.beside.items()}, Path(output_dir) / LOSS)
+            save_file({name: weight.detach().cpu() for name, weight in self.beside.items()}, Path(output_dir) / BESIDE)
 
     def _load_from_checkpoint(self, checkpoint_path: str) -> None:  # type: ignore[override]
-        super()._load_from_checkpoint(checkpoint_path)
-        kept = load_file(Path(checkpoint_path) / LOSS) if self.beside else {}
+        if not self.partly:
+            super()._load_from_checkpoint(checkpoint_path)
+        kept = load_file(Path(checkpoint_path) / BESIDE) if self.beside else {}
         with torch.no_grad():
             for name, weight in self.beside.items():
                 weight.copy_(kept[name])
