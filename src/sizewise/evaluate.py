@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sizewise.core.candidate import Candidate, Embed, encoders, is_shape
+from sizewise.core.candidate import Candidate, Cross, Embed, encoders, is_hybrid, is_shape, leaves
 from sizewise.core.errors import InputError
 from sizewise.core.rows import Rows
 from sizewise.data.task import DEPTH, Raw, Task
 from sizewise.data.threads import single_threaded
 from sizewise.index.dense import DenseIndex
 from sizewise.pipeline.bench import Bench
-from sizewise.pipeline.stages import about, ranking
+from sizewise.pipeline.stages import STAGES, about, ranking
 from sizewise.store.files import digest
 from sizewise.transform.chain import Chain, unit
 
@@ -42,6 +42,13 @@ def evaluate(
     apt = [candidate for candidate in candidates if applies(candidate, task)]
     apt.sort(key=lambda one: (not isinstance(one, Embed), str(one.model) if isinstance(one, Embed) else ""))
     workers = side_by_side(bench, task, apt, workers)
+    readers = {part.scorer for one in apt for part in leaves(one) if isinstance(part, Cross)}
+    if readers:  # their weights are loaded, and their pairs scored, one after another; then records are arithmetic
+        for candidate in apt:
+            if any(isinstance(part, Cross) for part in leaves(candidate)):
+                record(bench, task, candidate)
+        for model in readers:
+            bench.forget(model)
     if task.needs != "vectors" and workers == 1:
         for candidate in apt:
             yield candidate, record(bench, task, candidate)
@@ -75,7 +82,12 @@ def record(bench: Bench, task: Task, candidate: Candidate) -> Raw:
 
 def record_key(bench: Bench, task: Task, candidate: Candidate) -> str:
     """What the store files a record under: all that it depends on."""
-    known: dict[str, Any] = {"scoring": SCORING, "task": task.fingerprint, "depth": DEPTH}
+    known: dict[str, Any] = {
+        "scoring": SCORING,
+        **({"stages": STAGES} if is_hybrid(candidate) else {}),
+        "task": task.fingerprint,
+        "depth": DEPTH,
+    }
     return digest(known | about(bench, task, candidate))
 
 

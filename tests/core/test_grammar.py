@@ -26,7 +26,7 @@ from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse, write
 
 ODD_CHARACTERS = [*"ab0 .-_/:@+=,;[](){}<>|&$`!?*#~%^'\"\\\n\t\r\0\x07\x1b\x7f",
-    "é", "ß", "中", "हि", "\u0301", "\u200f", "\u2028", "\xa0", "\u00ad", "😀", "bm25", "rescore", "cross:",
+    "é", "ß", "中", "हि", "\u0301", "\u200f", "\u2028", "\xa0", "\u00ad", "😀", "bm25", "rescore", "cross:", "w=",
     "fuse(", "//", "C:\\",
 ]  # fmt: skip
 STEPS = [Step("truncate", 64), Step("pca", 1), Step("whiten", 10**9), Step("int8"), Step("binary"), Step("binary-asym"),
@@ -50,7 +50,10 @@ def candidate(chance: random.Random, deep: int = 3) -> Candidate:
     if kind == "rerank":
         one = embed(chance)
         second = Cross(one.model) if chance.random() < 0.3 else replace(one, rescore=0)
-        margin, fresh = chance.choice([None, 0.02, 1e-12, 3.0]), isinstance(second, Embed) and chance.random() < 0.5
+        margin, fresh = (
+            chance.choice([None, 0.02, 1e-12, 3.0, 1e16]),
+            isinstance(second, Embed) and chance.random() < 0.5,
+        )
         return Rerank(inner[0], second, chance.choice([1, 50, 10**6]), margin, fresh)
     return Asym(embed(chance).plain, embed(chance)) if kind == "asym" else embed(chance)
 
@@ -155,6 +158,8 @@ def test_other_spellings_have_one_canonical_form(written, canonical):
         ("rerank(a, b, 5, fresh, fresh)", "expected when=margin<NUMBER at character 24, found 'fresh)'"),
         ("rerank(a, b, 5, when=margin<1, fresh, 3)", "expected ')' at character 39, found '3)'"),
         ("asym(bm25, a)", "asym takes two encoders, not bm25"),
+        ("rerank(a, b, 5, when=margin<1e999)", "a margin of scores that is finite"),
+        ("cross:m", "a cross-encoder ranks again what was found; write rerank(bm25, cross:NAME, 50)"),
         ("asym(a+int8, b)", "steps belong to the documents of asym; name a alone"),
         ("m@", "expected a precision such as bf16 at character 3, found the end"),
         ("m@int3", "unknown precision 'int3'; there are fp32, bf16, fp16, int8, fp8"),

@@ -31,11 +31,12 @@ SMALL, LARGE = (
     )
     for ms in (1.0, 10.0)
 )
+LEXICAL = Figures(texts_per_s=4000.0, peak_memory_mb=20.0, load_s=0.5)
 NOTHING = {"mean_ms": 0.5, "p50_ms": 0.5, "p95_ms": 0.5, "p99_ms": 0.5, "bytes_per_vector": 8.0, "index_mb": 4.0}
 
 
 def figures(text, **escalated):
-    known = {parse("small"): SMALL, parse("large"): LARGE}
+    known = {parse("small"): SMALL, parse("large"): LARGE, parse("bm25"): LEXICAL}
     shares = {str(parse(name)): share for name, share in escalated.items()}
     return hybrid_figures(parse(text), known, {**NOTHING, "escalated": shares})
 
@@ -63,6 +64,8 @@ def test_fresh_documents_are_encoded_when_they_are_found():
     assert found.texts_per_s == SMALL.texts_per_s, "only the first stage encodes documents beforehand"
     assert figures("rerank(small, large, 50)").texts_per_s == pytest.approx(1000 / 11)
     assert found.memory_mb == 100 + 1000 + 4
+    lexical = figures("rerank(bm25, large, 50, fresh)")
+    assert (lexical.texts_per_s, lexical.memory_mb) == (4000, 20 + 1000 + 4), "bm25 has an index to make and to keep"
 
 
 def test_what_is_not_known_of_a_part_is_not_known_of_the_whole():
@@ -75,7 +78,7 @@ def test_what_is_not_known_of_a_part_is_not_known_of_the_whole():
 def test_who_encodes_what():
     nested = parse("rerank(fuse(bm25, small+int8), large, 9, fresh)")
     assert asked_of(nested) == {parse("small"): 1.0, parse("large"): 1.0}
-    assert indexing(nested) == [parse("small")]
+    assert indexing(nested) == [parse("bm25"), parse("small")]
     assert indexing(parse("asym(small, large+int8)")) == [parse("large")]
 
 
@@ -83,7 +86,8 @@ def test_all_that_a_table_stands_for():
     asked = Hybrids(
         rerankers=("large",), depths=(5, 9), margins=(0.1,), weights=(0.3,), fuse=True, asym=True, funnels=True
     )
-    found = combined(asked, [parse("small"), parse("large"), parse("small+int8"), parse("shape:bert-base")])
+    candidates = [parse(one) for one in ("small", "large", "small+int8", "shape:bert-base")]
+    found = combined(asked, candidates, lambda one: 64 if one == parse("small") else 384)
     names = [str(one) for one in found]
     assert len(names) == len(set(names))
     for wanted in (
@@ -94,6 +98,17 @@ def test_all_that_a_table_stands_for():
         assert wanted in names
     assert not [name for name in names if "shape:" in name]
     assert "rerank(large, large, 5)" not in names
+    assert "rerank(large+truncate=128, large, 5)" in names
+    assert "rerank(small+truncate=128, small, 5)" not in names, "it has no 128 dimensions"
+    assert all(parse(name) == one for name, one in zip(names, found, strict=True))
+    crossed = combined(Hybrids(rerankers=("cross:./ce",), depths=(5,), fresh=True), candidates, lambda _: 384)
+    assert "rerank(small, cross:./ce, 5)" in [str(one) for one in crossed]
+
+
+@pytest.mark.parametrize("text", ["bm25", "fuse(a, b)", "m+binary+rescore=9"])
+def test_what_does_not_rank_again(text):
+    with pytest.raises(InputError, match="does not rank again; name an encoder"):
+        combined(Hybrids(rerankers=(text,)), [parse("m")], lambda _: 384)
 
 
 @pytest.fixture
@@ -148,12 +163,39 @@ def test_searches_are_timed_without_encoding(pair, tasks, store, monkeypatch):
     record(bench, task, one)
     encoder = type(bench.encoder(parse(small).model))
     monkeypatch.setattr(encoder, "encode", lambda *_: pytest.fail("encoded"))
-    found = Timed(bench, task, 5).searched(one)
+    found = Timed(bench, task, 5, 1).searched(one)
     assert found["mean_ms"] > 0
     assert found["bytes_per_vector"] == bench.encoder(parse(small).model).dimensions, (
         "nothing of the large one is stored"
     )
     assert np.isclose(found["index_mb"], found["bytes_per_vector"] * 70 / 1e6)
+
+
+def test_a_study_without_a_search(pair, tasks, tmp_path, cheap_costs):
+    """Hybrids rank documents, and there are none: told, not timed."""
+    small, _ = pair
+    patch = cheap_costs()
+    try:
+        run = Study([tasks["classification"]], [small, f"fuse(bm25, {small}+binary)"], store=tmp_path / "store").run(
+            tmp_path / "run"
+        )
+    finally:
+        patch.undo()
+    hybrid = f"fuse(bm25, {small}+binary)"
+    assert np.isnan(run.evidence.compared[0].points[run.evidence.candidates.index(hybrid)])
+    assert run.evidence.figures[hybrid].p95_ms is None
+
+
+def test_what_a_timing_depends_on(pair, tasks, store):
+    bench, task = Bench(store), load_task(tasks["retrieval"])
+    one, two = (parse(f"rerank(bm25, {name}, 5)") for name in pair)
+    keys = {Timed(bench, task, 5, threads).key(each) for threads in (1, 2) for each in (one, two)}
+    assert len(keys) == 4
+
+
+def test_endpoints_are_no_part_of_a_hybrid_yet(tasks, tmp_path):
+    with pytest.raises(InputError, match="ranks with an endpoint, whose price is not composed yet"):
+        Study([tasks["retrieval"]], ["fuse(bm25, remote:large)"], store=tmp_path).plan()
 
 
 def test_shapes_are_no_part_of_a_hybrid(tasks, tmp_path, tiny_model):

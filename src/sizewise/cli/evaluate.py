@@ -91,7 +91,8 @@ def scores(bench: "Bench", task: "Task", candidates: "list[Candidate]") -> list[
         raw = record(bench, task, candidate)
         seconds = time.perf_counter() - started
         found = compare(task, [raw], reference)
-        cut = max((truncation(bench, task, plain)["truncated_texts"] for plain in encoders(candidate)), default=0)
+        cuts = [truncation(bench, task, plain)["truncated_texts"] for plain in encoders(candidate)]
+        cut = None if None in cuts else max(cuts, default=0)
         results.append(
             {
                 "candidate": str(candidate),

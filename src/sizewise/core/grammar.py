@@ -49,7 +49,7 @@ WHEN = "when=margin<"
 _AUTO = re.compile(r'((?:[^"@]|"(?:[^"\\]|\\.)*")*)@auto(?=\+|\s*$)', re.DOTALL)
 _BARE = re.compile(r"[^\s\"'\[\]()@+,\\]+")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?(e-?[0-9]+)?")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 _SPACE = re.compile(r"\s*")
 _CALL = re.compile(r"(fuse|rerank|asym)\(")
 _LEXICAL = re.compile(r"bm25(?=\s*([,)]|$))")
@@ -116,7 +116,12 @@ def without_auto(text: str) -> Embed | None:
     rest = found[1] + text[found.end() :]
     if rest.strip() == "bm25":
         raise InputError(f"candidate {text!r}: bm25 has no engines to choose from; write bm25 alone")
-    return cast("Embed", parse(rest))
+    candidate = parse(rest)
+    if not isinstance(candidate, Embed):
+        raise InputError(
+            f"candidate {text!r}: @auto stands for a whole candidate; in a hybrid name an engine, as in @int8"
+        )
+    return candidate
 
 
 def plain_model(text: str) -> Model:
@@ -145,7 +150,7 @@ def runtime_of(precision: str) -> str:
 
 def _is_bare(name: str) -> bool:
     plain = _BARE.fullmatch(name) is not None and name.isprintable()
-    plain = plain and not name.startswith(CROSS)
+    plain = plain and not name.startswith((CROSS, "w="))
     return plain and name != "bm25" and not name.startswith("-")  # a shell command would take it for an option
 
 
@@ -283,7 +288,10 @@ def _inside(reader: _Reader) -> Candidate:
 
 
 def _number(reader: _Reader, what: str) -> float:
-    return float(reader.need(_NUMBER, what))
+    found = float(reader.need(_NUMBER, what))
+    if found == float("inf"):
+        raise reader.error(f"{what} that is finite")
+    return found
 
 
 def _embed(reader: _Reader) -> Embed:

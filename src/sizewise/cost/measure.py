@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import orjson
 
-from sizewise.core.candidate import Candidate, Embed, Model
+from sizewise.core.candidate import Candidate, Embed, Lexical, Model
 from sizewise.core.environment import THREAD_VARIABLES
 from sizewise.core.errors import RunError
 from sizewise.core.memory import available_memory, impractical
@@ -258,7 +258,7 @@ class _Timed:
             seconds = worker.ask({"do": "bulk", "texts": pilot})["seconds"]
             count = int(len(pilot) * BULK_SECONDS / max(seconds, 1e-6))
             self.bulk = plan.sample.bulk[: max(LEAST, count)]
-        elif not isinstance(subject, Embed):
+        elif isinstance(subject, Lexical):
             self.bulk = plan.sample.bulk
 
     def round(self) -> None:

@@ -41,7 +41,12 @@ class CrossScores(Encoder):
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)
         self.folder = locate(self.argument, self.trust)
-        kinds = (self.folder.json("config.json") or {}).get("architectures") or [""]
+        if model.prompts or model.runtime != Model("").runtime:
+            raise InputError(f"{model.name}: a cross-encoder takes no prompts and runs on torch; leave out both")
+        config = self.folder.json("config.json") or {}
+        if len(config.get("id2label") or ("score",)) > 1:
+            raise InputError(f"{self.argument} has {len(config['id2label'])} labels, and a reranker has one score")
+        kinds = config.get("architectures") or [""]
         if not kinds[0].endswith("ForSequenceClassification"):
             raise InputError(
                 f"{self.argument} is no cross-encoder ({kinds[0] or 'its config.json names no architecture'}); train "

@@ -64,6 +64,7 @@ def index_from_store(bench: Bench, pipeline: Pipeline, task: Task) -> None:
             for one in pipeline.parts:
                 index_from_store(bench, one, task)
         case RerankPipeline():
+            pipeline.count = len(documents.texts)
             index_from_store(bench, pipeline.first, task)
             if isinstance(pipeline.second, EmbedPipeline):
                 index_from_store(bench, pipeline.second, task)

@@ -108,23 +108,26 @@ class RerankPipeline(Pipeline):
     second: Scorer
     again: int
     margin: float | None = None
+    count: int = 0
 
     @property
     def bytes_per_vector(self) -> float | None:
         return (self.first.bytes_per_vector or 0.0) + (self.second.bytes_per_vector or 0.0)
 
     def keep(self, documents: Given) -> None:
+        self.count = len(documents.texts)
         self.first.keep(documents)
         self.second.keep(documents)
 
     def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
-        ids, scores = self.first.find(queries, max(POOL, depth, self.again), tie_rank)
+        again = min(self.again, max(POOL, self.count))
+        ids, scores = self.first.find(queries, max(POOL, depth, again), tie_rank)
         which = np.ones(len(ids), bool) if self.margin is None else margins(ids, scores) < self.margin
         others = np.full(ids.shape, -np.inf, np.float32)
         rows = np.flatnonzero(which)
         if len(rows):
-            others[rows, : self.again] = self.second.scores(queries.take(rows), ids[rows, : self.again])
-        ids, scores = reranked(ids, scores, others, self.again, which)
+            others[rows, :again] = self.second.scores(queries.take(rows), ids[rows, :again])
+        ids, scores = reranked(ids, scores, others, again, which)
         return ids[:, :depth], scores[:, :depth]
 
 

@@ -1,6 +1,7 @@
 """Rankings of candidates of every kind, stage by stage, from stored vectors and scores."""
 
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -58,9 +59,10 @@ def ranking(bench: Bench, task: Task, candidate: Candidate, depth: int) -> Ranki
                 return by_ranks([ids for ids, _ in found], depth, documents, task.tie_rank)
             return by_scores(found, (weight, 1 - weight), depth, documents, task.tie_rank)
         case Rerank(first, second, again, margin):
+            again = min(again, max(POOL, documents))
             ids, scores = stage(bench, task, first, max(POOL, depth, again))
             deep = again if isinstance(second, Cross) else max(POOL, depth, again)
-            others = scored(bench, task, first, second, ids[:, :deep])
+            others = scored(bench, task, second, ids[:, :deep])
             which = None if margin is None else margins(ids, scores) < margin
             ids, scores = reranked(ids, scores, others, again, which)
             return ids[:, :depth], scores[:, :depth]
@@ -78,16 +80,14 @@ def stage(bench: Bench, task: Task, candidate: Candidate, depth: int) -> Ranking
     return found["ids"], found["scores"]
 
 
-def scored(bench: Bench, task: Task, first: Candidate, second: Embed | Cross, ids: Ids) -> Scores:
-    """What `second` gives to the documents `ids` int32 [q, k] that `first` found, float32 [q, k]; -inf for -1. From the
+def scored(bench: Bench, task: Task, second: Embed | Cross, ids: Ids) -> Scores:
+    """What `second` gives to the documents `ids` int32 [q, k] that were found, float32 [q, k]; -inf for -1. From the
     store where it is known, so that one pass serves all depths and margins; of a cross-encoder every pair is."""
-    depth = ids.shape[1]
     key = digest(
         {
             "stages": STAGES,
-            "scored": depth,
             "task": task.fingerprint,
-            "first": about(bench, task, first),
+            "scored": sha256(ids.tobytes()).hexdigest(),
             "second": about(bench, task, second),
         }
     )

@@ -33,10 +33,10 @@ def p_value(mean: float, n: int, bound: float) -> float:
     risk-controlling prediction sets", 2021, section 3.1)."""
     from scipy.stats import binom
 
-    if n == 0 or mean >= bound:
+    if n == 0 or mean >= bound:  # a bound of 1 is kept by anything, and is not asked for
         return 1.0
     hoeffding = exp(-n * _divergence(mean, bound))
-    bentkus = exp(1) * float(binom.cdf(ceil(n * mean), n, bound))
+    bentkus = exp(1) * float(binom.cdf(ceil(n * mean - 1e-9), n, bound))
     return min(1.0, hoeffding, bentkus)
 
 

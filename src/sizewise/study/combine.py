@@ -1,11 +1,12 @@
 """`[hybrids]`: a study's candidates put together in every way that is asked for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
-from sizewise.core.candidate import Asym, Candidate, Embed, Fuse, Lexical, Rerank, Step, is_shape
-from sizewise.core.grammar import parse
+from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank, Step, is_shape
+from sizewise.core.errors import InputError
+from sizewise.core.grammar import CROSS, parse, plain_model
 
 DEPTHS = (5, 10, 20, 50, 100, 200)
 HALF = 128
@@ -21,7 +22,7 @@ class Hybrids:
     retrievers: tuple[str, ...] = ()
     """What finds; none: every plain candidate and bm25."""
     rerankers: tuple[str, ...] = ()
-    """Encoders that rank again what others found, and that documents of `asym` are encoded by."""
+    """Encoders and cross-encoders that rank again what others found; with `asym` the encoders encode documents too."""
     depths: tuple[int, ...] = DEPTHS
     margins: tuple[float, ...] = ()
     """Of scores: rank again only where the first two are nearer. They depend on the retriever's scale."""
@@ -34,22 +35,42 @@ class Hybrids:
     """Documents encoded when they are found, too."""
 
 
-def combined(asked: Hybrids, plain: Sequence[Candidate]) -> list[Candidate]:
-    """All that `asked` stands for, each once; `plain` are the study's own candidates."""
+def combined(asked: Hybrids, plain: Sequence[Candidate], dimensions_of: Callable[[Embed], int]) -> list[Candidate]:
+    """All that `asked` stands for, each once; `plain` are the study's own candidates.
+
+    Raises InputError for rerankers that are none.
+    """
     own = [one for one in plain if isinstance(one, Lexical) or (isinstance(one, Embed) and not one.steps)]
     own = [one for one in own if not is_shape(one)]
     retrievers = [parse(one) for one in asked.retrievers] or [*own, Lexical("bm25")]
-    rerankers = [one for one in map(parse, asked.rerankers) if isinstance(one, Embed)]
+    scorers = [reranker(one) for one in asked.rerankers]
+    rerankers = [one for one in scorers if isinstance(one, Embed)]
     fused = list(fusions(retrievers, asked.weights)) if asked.fuse else []
-    found: list[Candidate] = [*fused, *reranks((*retrievers, *fused), rerankers, asked)]
+    found: list[Candidate] = [*fused, *reranks((*retrievers, *fused), scorers, asked)]
     encoders = [one for one in retrievers if isinstance(one, Embed)]
     if asked.asym:
         found += [
             Asym(small.plain, large) for small, large in product(encoders, rerankers) if small.plain != large.plain
         ]
     if asked.funnels:
-        found += [one for model in dict.fromkeys(one.plain for one in encoders) for one in funnels(model, asked.depths)]
+        found += [
+            one
+            for model in dict.fromkeys(one.plain for one in encoders)
+            for one in funnels(model, asked.depths, dimensions_of(model))
+        ]
     return list(dict.fromkeys(found))
+
+
+def reranker(text: str) -> Embed | Cross:
+    """What ranks again: an encoder, or `cross:` and one. Raises InputError for anything else."""
+    if text.startswith(CROSS):
+        return Cross(plain_model(text.removeprefix(CROSS)))
+    found = parse(text)
+    if not isinstance(found, Embed) or found.rescore:
+        raise InputError(
+            f"hybrids.rerankers: {text} does not rank again; name an encoder without rescore, or cross:NAME"
+        )
+    return found
 
 
 def fusions(retrievers: Sequence[Candidate], weights: Iterable[float]) -> Iterator[Fuse]:
@@ -58,17 +79,17 @@ def fusions(retrievers: Sequence[Candidate], weights: Iterable[float]) -> Iterat
         yield from (Fuse(pair, weight) for weight in (None, *weights))
 
 
-def reranks(retrievers: Iterable[Candidate], rerankers: Sequence[Embed], asked: Hybrids) -> Iterator[Rerank]:
+def reranks(retrievers: Iterable[Candidate], rerankers: Sequence[Embed | Cross], asked: Hybrids) -> Iterator[Rerank]:
     """Every reranker behind everything that is not its own ranking, at every depth."""
     for first, second, depth in product(retrievers, rerankers, asked.depths):
         if first != second:
             for margin in (None, *asked.margins):
                 yield Rerank(first, second, depth, margin)
-                if asked.fresh:
+                if asked.fresh and isinstance(second, Embed):
                     yield Rerank(first, second, depth, margin, fresh=True)
 
 
-def funnels(model: Embed, depths: Iterable[int]) -> Iterator[Rerank]:
+def funnels(model: Embed, depths: Iterable[int], dimensions: int) -> Iterator[Rerank]:
     """Of one model: bits, then floats; bits, then bytes, then floats; the first HALF dimensions, then all."""
     bits, bytes_, half = (
         Embed(model.model, (step,)) for step in (Step("binary"), Step("int8"), Step("truncate", HALF))
@@ -76,4 +97,5 @@ def funnels(model: Embed, depths: Iterable[int]) -> Iterator[Rerank]:
     for depth in depths:
         yield Rerank(bits, model, depth)
         yield Rerank(Rerank(bits, bytes_, OVERSAMPLING * depth), model, depth)
-        yield Rerank(half, model, depth)
+        if dimensions > HALF:
+            yield Rerank(half, model, depth)

@@ -38,7 +38,13 @@ def documents_of(tasks: Sequence[Task]) -> int:
 
 
 def composed(
-    candidates: Sequence[Candidate], tasks: Sequence[Task], found: Measured, bench: Bench, prices: Prices, path: Path
+    candidates: Sequence[Candidate],
+    tasks: Sequence[Task],
+    found: Measured,
+    bench: Bench,
+    prices: Prices,
+    path: Path,
+    threads: int,
 ) -> dict[Candidate, Figures]:
     """Figures of every candidate: its encoder's, plus the search of its own index, timed here on stored vectors.
 
@@ -50,14 +56,15 @@ def composed(
     kept: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {}
     if kept.get("task") != task.fingerprint:
         kept = {"task": task.fingerprint, "searches": {}}
-    timed = Timed(bench, task, SEARCHES)
+    timed = Timed(bench, task, SEARCHES, threads)
     result: dict[Candidate, Figures] = {}
     for candidate in candidates:
         figures = found.figures.get(candidate.plain if isinstance(candidate, Embed) else candidate, Figures())
         if is_hybrid(candidate):
-            if str(candidate) not in kept["searches"]:
-                kept["searches"][str(candidate)] = timed.searched(candidate)
-            figures = hybrid_figures(candidate, found.figures, kept["searches"][str(candidate)])
+            if search is not None:
+                if kept["searches"].get(str(candidate), {}).get("of") != timed.key(candidate):
+                    kept["searches"][str(candidate)] = timed.searched(candidate)
+                figures = hybrid_figures(candidate, found.figures, kept["searches"][str(candidate)])
         elif isinstance(candidate, Embed):
             price = bench.encoder(candidate.model).price_per_million_tokens
             figures = replace(figures, price_per_million_tokens=price)

@@ -10,7 +10,6 @@ from sizewise.data.load import load_task
 from sizewise.data.task import Need, Task
 from sizewise.pipeline.bench import calibration_sample
 from sizewise.store.store import Store
-from sizewise.study.space import BASELINE
 
 if TYPE_CHECKING:
     from sizewise.study.study import Study
@@ -25,7 +24,7 @@ SECONDS_AN_ENCODER = 25.0
 
 def forecast(study: "Study", outline: "Outline") -> Iterator[str]:
     """Lines of a plan: what is to be encoded and about how long it takes, from a timed pilot; then the rest."""
-    from sizewise.core.candidate import Embed
+    from sizewise.core.candidate import Embed, encoders
     from sizewise.encode.resolve import resolve
 
     tasks: list[Task] = [task if isinstance(task, Task) else load_task(task) for task in study.tasks]
@@ -57,9 +56,9 @@ def forecast(study: "Study", outline: "Outline") -> Iterator[str]:
         yield f"with --allow-remote it would send {sends}"
     records = len(outline.tasks) * len(outline.candidates)
     total += len(outline.candidates) * sum(SECONDS_A_RECORD[task.needs] for task in tasks)
-    encoders = len({name.partition("+")[0] for name in outline.candidates} - {str(BASELINE)})
-    total += encoders * SECONDS_AN_ENCODER
-    yield f"{records:,} candidate-tasks to score, {encoders} encoders to measure"
+    measured = {plain for name in outline.candidates for plain in encoders(parse(name))}
+    total += len(measured) * SECONDS_AN_ENCODER
+    yield f"{records:,} candidate-tasks to score, {len(measured)} encoders to measure"
     yield f"in all about {duration(total)}"
 
 

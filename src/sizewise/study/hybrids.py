@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +18,9 @@ from sizewise.pipeline.bench import Bench
 from sizewise.pipeline.build import build, index_from_store
 from sizewise.pipeline.hybrid import POOL, RerankPipeline, Together
 from sizewise.pipeline.live import Given, Pipeline
-from sizewise.pipeline.stages import stage
+from sizewise.pipeline.stages import about, stage
 from sizewise.rank.again import margins
+from sizewise.store.files import digest
 
 PAIRS = 48
 PARTS = 24
@@ -42,10 +44,14 @@ class Unread:
 class Timed:
     """Times the searches of hybrids on one task, encoders left out."""
 
-    def __init__(self, bench: Bench, task: Task, queries: int) -> None:
-        self._bench, self._task, self._count = bench, task, queries
+    def __init__(self, bench: Bench, task: Task, queries: int, threads: int) -> None:
+        self._bench, self._task, self._count, self._threads = bench, task, queries, threads
         self._parts: OrderedDict[Candidate, Pipeline] = OrderedDict()
         self._crosses: dict[Cross, dict[str, float | None]] = {}
+
+    def key(self, candidate: Candidate) -> str:
+        """What a timing depends on, so that one of other weights or threads is not taken for it."""
+        return digest({"of": about(self._bench, self._task, candidate), "threads": self._threads})
 
     def searched(self, candidate: Candidate) -> dict[str, Any]:
         """Latencies of the search, size of the index, and by stage the share of the queries that it is for."""
@@ -62,6 +68,8 @@ class Timed:
         p50, p95, p99 = (float(p) for p in np.percentile(times[1:], [50, 95, 99]))
         per_vector = build(self._bench, candidate, self._task).bytes_per_vector or 0.0
         return {
+            "of": self.key(candidate),
+            "documents": len(texts["documents"].texts),
             "mean_ms": float(np.mean(times[1:])),
             "p50_ms": p50,
             "p95_ms": p95,
@@ -91,10 +99,11 @@ class Timed:
             texts = {part.name: part.texts for part in self._task.text_sets()}
             encoder = self._bench.encoder(cross.scorer)
             pairs = [pair(texts["queries"][0], document) for document in texts["documents"][:PAIRS]]
-            encoder.encode(pairs[:8], "text", "")
-            started = time.perf_counter()
-            encoder.encode(pairs, "text", "")
-            took = (time.perf_counter() - started) * 1e3 / len(pairs)
+            with _threads(self._threads):
+                encoder.encode(pairs[:8], "text", "")
+                started = time.perf_counter()
+                encoder.encode(pairs, "text", "")
+                took = (time.perf_counter() - started) * 1e3 / len(pairs)
             size = encoder.disk_bytes
             self._crosses[cross] = {
                 "pair_ms": took,
@@ -124,9 +133,11 @@ def hybrid_figures(candidate: Candidate, known: Mapping[Candidate, Figures], sea
     percentile of the sum; what is for few queries only counts in the percentiles that it reaches."""
     shares = asked_of(candidate, searched["escalated"])
     fresh = list(_fresh(candidate, searched["escalated"]))
+    most = searched.get("documents", POOL)
     reading, read = list(_crosses(candidate, searched["escalated"])), searched.get("read", {})
     unknown: list[float | None] = [None] * bool(read)  # nobody has measured a cross-encoder's memory and start-up
-    serving = dict.fromkeys((*shares, *(one for one, _, _ in fresh)))
+    lexical = [one for one in leaves(candidate) if isinstance(one, Lexical)]
+    serving: dict[Candidate, None] = dict.fromkeys((*shares, *(one for one, _, _ in fresh), *lexical))
     found: dict[str, float | None] = {}
     for name, reached in LATENCIES.items():
         parts: list[float | None] = [searched[name]]
@@ -134,12 +145,14 @@ def hybrid_figures(candidate: Candidate, known: Mapping[Candidate, Figures], sea
             parts.append(_counted(getattr(known[one], name), share, reached))
         for one, share, depth in fresh:
             rate = known[one].texts_per_s
-            parts.append(_counted(depth * 1e3 / rate if rate else None, share, reached))
+            parts.append(_counted(min(depth, most) * 1e3 / rate if rate else None, share, reached))
         for cross, share, depth in reading:
-            parts.append(_counted(depth * read[str(cross)]["pair_ms"], share, reached))
+            parts.append(_counted(min(depth, most) * read[str(cross)]["pair_ms"], share, reached))
         found[name] = _total(parts)
     rates = [known[one].texts_per_s for one in indexing(candidate)]
     seconds = _total([1 / rate if rate else None for rate in rates])
+    sizes = [known[one].parameters for one in serving if isinstance(one, Embed)]
+    count = _total([*sizes, *(one["parameters"] for one in read.values())])
     return Figures(
         mean_ms=found["mean_ms"],
         p50_ms=found["p50_ms"],
@@ -149,9 +162,13 @@ def hybrid_figures(candidate: Candidate, known: Mapping[Candidate, Figures], sea
         load_s=_total([*unknown, *(known[one].load_s for one in serving)]),
         peak_memory_mb=_total([*unknown, *(known[one].peak_memory_mb for one in serving)]),
         memory_mb=_total([*unknown, searched["index_mb"], *(known[one].peak_memory_mb for one in serving)]),
-        disk_mb=_total([*(known[one].disk_mb for one in serving), *(one["disk_mb"] for one in read.values())]),
-        parameters=sum(known[one].parameters or 0 for one in serving)
-        + sum(one["parameters"] or 0 for one in read.values()),
+        disk_mb=_total(
+            [
+                *(known[one].disk_mb for one in serving if isinstance(one, Embed)),
+                *(one["disk_mb"] for one in read.values()),
+            ]
+        ),
+        parameters=None if count is None else round(count),
         bytes_per_vector=searched["bytes_per_vector"],
         source="composed",
     )
@@ -175,15 +192,15 @@ def asked_of(candidate: Candidate, escalated: Mapping[str, float] | None = None)
     return {one: max(share for other, share in pairs if other == one) for one, _ in pairs}
 
 
-def indexing(candidate: Candidate) -> list[Embed]:
-    """The plain encoders that encode the documents beforehand, each once."""
+def indexing(candidate: Candidate) -> list[Embed | Lexical]:
+    """What works through the documents beforehand, each once: plain encoders, and bm25."""
     match candidate:
         case Embed():
             return [candidate.plain]
         case Asym(_, documents):
             return [documents.plain]
         case Lexical():
-            return []
+            return [candidate]
         case Fuse(parts):
             found = [one for part in parts for one in indexing(part)]
         case Rerank(first, second, fresh=fresh):
@@ -210,6 +227,19 @@ def _fresh(candidate: Candidate, escalated: Mapping[str, float]) -> Iterator[tup
     for one in _stages(candidate):
         if one.fresh and isinstance(one.second, Embed):
             yield one.second.plain, escalated.get(str(one), 1.0), one.depth
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many for torch, as where encoders are measured."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _crosses(candidate: Candidate, escalated: Mapping[str, float]) -> Iterator[tuple[Cross, float, int]]:

@@ -65,7 +65,8 @@ def make_rungs(ladder: Ladder, tasks: Sequence[Task], bench: Bench, folder: Path
             # Not in `half`, which goes when this is stopped: there the next one goes on.
             work = half.parent / f".{key[:32]}.made"
             work.mkdir(exist_ok=True)
-            _make(asked, text, work / MODEL, ladder, bench)
+            if not (work / MODEL).is_dir():  # else it was made, and stopped before it was filed
+                _make(asked, text, work / MODEL, ladder, bench)
             (work / MODEL).rename(half / MODEL)
             shutil.rmtree(work)
 

@@ -123,7 +123,7 @@ class Study:
             with clock("cost"):
                 found = measured(work.cost_subjects(), plan, folder.path / "cost.json", self.progress)
                 figures = composed(
-                    work.candidates, work.tasks, found, bench, self.prices, folder.path / "searches.json"
+                    work.candidates, work.tasks, found, bench, self.prices, folder.path / "searches.json", plan.threads
                 )
             with clock("compare"):
                 references = {task.name: reference_record(bench, task, work.scored) for task in work.tasks}

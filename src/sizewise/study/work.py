@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sizewise.auto.settle import settled
 from sizewise.certify.measure import has_certificate, neighbours
 from sizewise.certify.texts import parts
-from sizewise.core.candidate import Candidate, Embed, is_hybrid, is_shape, leaves
+from sizewise.core.candidate import Candidate, Cross, Embed, is_hybrid, is_shape, leaves
 from sizewise.core.environment import processors
 from sizewise.core.errors import InputError
 from sizewise.cost.measure import Plan
@@ -19,7 +19,7 @@ from sizewise.decide.evidence import Compared, compare
 from sizewise.decide.holdout import Positions
 from sizewise.decide.slices import Slice, slices
 from sizewise.encode.stored import missing_texts
-from sizewise.evaluate import evaluate, record, refuse_shape
+from sizewise.evaluate import applies, evaluate, record, refuse_shape
 from sizewise.pipeline.bench import Bench, calibration_sample, check_fit, fits
 from sizewise.pipeline.departure import Sendings, to_encode, together
 from sizewise.store.store import Store
@@ -96,11 +96,13 @@ class Work:
         texts = settled(bench, [str(one) for one in written], tasks, threads, dry=dry)
         texts = [*texts, *rungs(study.ladder, tasks, bench, folder / MODELS, dry=dry)]
         given = expand(texts, Space(), dimensions_of) if texts else ()
+        if study.hybrids is not None:
+            given = with_parts((*given, *combined(study.hybrids, given, dimensions_of)))
         if starts := missing_starts(given, bench.trust):
             bench.progress.say(f"{', '.join(starts)}: added, since candidates were made from it")
         candidates = expand([*texts, *starts], study.space, dimensions_of)
         if study.hybrids is not None:
-            candidates = with_parts((*candidates, *combined(study.hybrids, candidates)))
+            candidates = with_parts((*candidates, *combined(study.hybrids, candidates, dimensions_of)))
         work = cls(bench, tasks, candidates, threads)
         work.check()
         return work
@@ -125,18 +127,23 @@ class Work:
             for part in leaves(candidate):
                 if isinstance(part, Embed):
                     self._check(candidate, part)
+                elif isinstance(part, Cross):
+                    self.bench.encoder(part.scorer)  # says what is wrong with it
         for note in check_unseen(self.candidates, self.tasks):
             self.bench.progress.say(note)
 
     def _check(self, candidate: Candidate, part: Embed) -> None:
+        if is_hybrid(candidate) and part.model.is_shape:
+            raise InputError(f"{candidate} ranks with {part}, whose weights are random; name shapes alone")
+        if is_hybrid(candidate) and part.model.is_remote:
+            raise InputError(f"{candidate} ranks with an endpoint, whose price is not composed yet; name {part} alone")
         try:
             check_steps(part.steps, self.bench.encoder(part.model).dimensions)
         except InputError as error:
             raise InputError(f"{candidate}: {error}") from None
-        if part.model.is_shape and is_hybrid(candidate):
-            raise InputError(f"{candidate} ranks with {part}, whose weights are random; name shapes alone")
         for task in self.tasks:
-            check_fit(part, task)
+            if applies(candidate, task):
+                check_fit(part, task)
 
     def encode(self) -> None:
         """All vectors that the candidates need, model by model, so that one model's weights are in memory at a time."""

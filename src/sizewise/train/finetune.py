@@ -192,7 +192,8 @@ def _on_pairs(
     ask, answer = encoder.prompt("query"), encoder.prompt("document")
     columns = {"anchor": [ask + one for one in pairs.anchors], "positive": [answer + one for one in pairs.positives]}
     found: dict[str, Any] = {}
-    if asked.negatives:
+    if asked.negatives or pairs.negatives:
+        asked = replace(asked, negatives=max(1, asked.negatives))  # those that are given are always used
         negatives, found = _negatives(asked, pairs, bench)
         for at, texts in enumerate(negatives):
             columns[f"negative_{at + 1}"] = [answer + one for one in texts]
@@ -244,8 +245,14 @@ def _negatives(asked: FineTuning, pairs: Pairs, bench: Bench) -> tuple[list[list
     same = np.unique(np.array(pairs.anchors, dtype=object), return_inverse=True)[1]
     near = mined(queries, documents[first], at, same, asked.negatives)
     chance = np.random.default_rng(asked.seed)
-    spare = chance.integers(0, len(texts) - 1, near.shape)
-    spare += spare >= at[:, None]  # any but its own
+    spare = chance.integers(0, len(texts), near.shape)
+    own: dict[int, set[int]] = {}
+    for anchor, document in zip(same.tolist(), at.tolist(), strict=True):
+        own.setdefault(anchor, set()).add(document)
+    for row, column in np.argwhere(near < 0):
+        others = own[int(same[row])]
+        while int(spare[row, column]) in others and len(others) < len(texts):
+            spare[row, column] = chance.integers(0, len(texts))
     missing = near < 0
     near = np.where(missing, spare, near)
     columns = [[str(texts[row]) for row in column] for column in near.T]

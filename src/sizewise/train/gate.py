@@ -15,7 +15,7 @@ from sizewise.core.rows import InMemory
 from sizewise.data.task import Raw, Task
 from sizewise.decide.evidence import compare
 from sizewise.decide.terms import DEFAULT_MARGIN
-from sizewise.evaluate import applies, record, scored
+from sizewise.evaluate import applies, record, refuse_shape, scored
 from sizewise.pipeline.bench import Bench
 from sizewise.stats.compare import difference
 from sizewise.train.adapter import Adapter
@@ -104,11 +104,14 @@ def gate(
     On `gains` it must also be better than every candidate in `against`, and, where there are rankings, than the start
     with an `adapter` of its queries. Raises InputError for tasks with texts that `made` was trained on.
     """
-    for note in check_unseen([made], [*gains, *keeps]):
+    for other in against:
+        refuse_shape(other)
+    for note in check_unseen([made, *against], [*gains, *keeps]):
         bench.progress.say(note)
     found = []
     for task, must_gain in [*((one, True) for one in gains), *((one, False) for one in keeps)]:
         if not (applies(start, task) and applies(made, task)):
+            bench.progress.say(f"{task.name} ({task.kind}) says nothing of {made}, which ranks documents; left out")
             continue
         allowed = next(one for one in (task.margin, margin, DEFAULT_MARGIN) if one is not None)
         arms = {str(start): record(bench, task, start)}
@@ -117,6 +120,8 @@ def gate(
         for other in against if must_gain else ():
             if applies(other, task):
                 arms[str(other)] = record(bench, task, other)
+            else:
+                bench.progress.say(f"{other} does not apply to {task.name} ({task.kind}); not compared with")
         after = record(bench, task, made)
         found += [_on_task(task, name, raw, after, must_gain, allowed) for name, raw in arms.items()]
     return Verdict(str(start), str(made), tuple(found))

@@ -234,6 +234,8 @@ class _Careful(BaseTrainer):
                 )
             self.parts *= 2
             model.zero_grad(set_to_none=True)
+            for weight in self.beside.values():
+                weight.grad = None
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             self.say(f"out of memory: going on with batches in {self.parts} parts of about {size // self.parts} texts")
@@ -243,7 +245,7 @@ class _Careful(BaseTrainer):
             return super().training_step(model, inputs, items)
         parts = split(inputs, self.parts)
         losses = [super(_Careful, self).training_step(model, part, items) for part in parts]
-        for weight in model.parameters():
+        for weight in {id(one): one for one in (*model.parameters(), *self.beside.values())}.values():
             if weight.grad is not None:
                 weight.grad /= len(parts)
         return torch.stack(losses).mean()
