@@ -205,6 +205,20 @@ def retrieval_folder(tmp_path_factory, sentences) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tuned_folder(retrieval_folder, tmp_path_factory, sentences) -> Path:
+    """The same with 40 more queries, to tune on."""
+    folder = shutil.copytree(retrieval_folder, tmp_path_factory.mktemp("tasks") / "tuned")
+    chance = random.Random(5)
+    documents = [json.loads(line)["text"].split() for line in (folder / "corpus.jsonl").read_text().splitlines()]
+    with (folder / "queries.jsonl").open("a") as file:
+        for at, words in enumerate(documents[20:]):
+            file.write(json.dumps({"_id": f"t{at}", "text": " ".join(chance.sample(words, 3))}) + "\n")
+    lines = ["query-id\tcorpus-id\tscore", *(f"t{at}\td{at + 20:02}\t1" for at in range(len(documents) - 20))]
+    (folder / "qrels" / "train.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def similarity_folder(tmp_path_factory, sentences) -> Path:
     """40 pairs with scores, and training sentences."""
     folder = tmp_path_factory.mktemp("tasks") / "pairs"

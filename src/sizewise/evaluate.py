@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sizewise.core.candidate import Candidate, Cross, Embed, encoders, is_hybrid, is_shape, leaves
+from sizewise.core.candidate import Candidate, Cross, Embed, encoders, is_hybrid, is_shape, is_tuned, leaves
 from sizewise.core.errors import InputError
 from sizewise.core.rows import Rows
 from sizewise.data.task import DEPTH, Raw, Task
@@ -20,13 +20,15 @@ from sizewise.transform.chain import Chain, unit
 
 SIDE_BY_SIDE_BYTES = 2**30
 """Of float vectors that candidates scored at the same time may have between them, about."""
+FEWER = 20
 SCORING = 1
 """Part of every record's key. Raise it when the same vectors would give other records."""
 
 
 def applies(candidate: Candidate, task: Task) -> bool:
-    """Whether the candidate can do the task at all: only a single encoder has vectors and scores of pairs."""
-    return isinstance(candidate, Embed) or task.needs == "rankings"
+    """Whether the candidate can do the task at all: only a single encoder has vectors and scores of pairs, and only
+    where quality is known is there something to tune by."""
+    return isinstance(candidate, Embed) or (task.needs == "rankings" and (task.is_quality or not is_tuned(candidate)))
 
 
 def evaluate(
@@ -86,9 +88,14 @@ def record_key(bench: Bench, task: Task, candidate: Candidate) -> str:
         "scoring": SCORING,
         **({"stages": STAGES} if is_hybrid(candidate) else {}),
         "task": task.fingerprint,
-        "depth": DEPTH,
+        "depth": kept(task, candidate),
     }
     return digest(known | about(bench, task, candidate))
+
+
+def kept(task: Task, candidate: Candidate) -> int:
+    """Documents kept of each ranking: hybrids are many, and theirs are kept as far as metrics and readers look."""
+    return max(FEWER, min(DEPTH, task.looks_at + 1)) if is_hybrid(candidate) else DEPTH
 
 
 def derived(bench: Bench, task: Task, candidate: Candidate) -> Raw:
@@ -96,7 +103,7 @@ def derived(bench: Bench, task: Task, candidate: Candidate) -> Raw:
     if isinstance(candidate, Embed):
         rows = {part.name: bench.vectors(candidate.model, task, part) for part in task.text_sets()}
         return scored(task, rows, bench.chain(candidate, task), candidate.rescore)
-    ids, scores = ranking(bench, task, candidate, DEPTH)
+    ids, scores = ranking(bench, task, candidate, kept(task, candidate))
     return task.records({"ids": ids, "scores": scores})
 
 

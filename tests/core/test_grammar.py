@@ -18,6 +18,7 @@ from sizewise.core.candidate import (
     Model,
     Rerank,
     Step,
+    When,
     encoders,
     is_shape,
     leaves,
@@ -46,15 +47,16 @@ def candidate(chance: random.Random, deep: int = 3) -> Candidate:
     if kind == "bm25":
         return Lexical("bm25")
     if kind == "fuse" and inner[0] != inner[1]:
-        return Fuse(tuple(inner), chance.choice([None, 0.25, 1e-9, chance.random() or 0.5]))
+        return Fuse(tuple(inner), chance.choice([None, 0.25, 1e-9, "tuned", chance.random() or 0.5]))
     if kind == "rerank":
         one = embed(chance)
         second = Cross(one.model) if chance.random() < 0.3 else replace(one, rescore=0)
-        margin, fresh = (
-            chance.choice([None, 0.02, 1e-12, 3.0, 1e16]),
-            isinstance(second, Embed) and chance.random() < 0.5,
+        signal = "agreement" if isinstance(inner[0], Fuse) and chance.random() < 0.5 else "margin"
+        when = chance.choice(
+            [None, *(When(signal, below) for below in (0.02, 1e-12, 3.0, 1e16)), When(signal, None, 0.5)]
         )
-        return Rerank(inner[0], second, chance.choice([1, 50, 10**6]), margin, fresh)
+        fresh = isinstance(second, Embed) and chance.random() < 0.5
+        return Rerank(inner[0], second, chance.choice([1, 50, 10**6]), when, fresh)
     return Asym(embed(chance).plain, embed(chance)) if kind == "asym" else embed(chance)
 
 
@@ -147,7 +149,7 @@ def test_other_spellings_have_one_canonical_form(written, canonical):
         ("fuse(bm25, a) ,", "expected end of the candidate"),
         ("fuse(a, b, w=1)", "w is the share of the first of two, between 0 and 1"),
         ("fuse(a, b, c, w=0.5)", "w is the share of the first of two, between 0 and 1"),
-        ("fuse(a, b, w=half)", "expected a weight from 0 to 1 at character 14, found 'half)'"),
+        ("fuse(a, b, w=half)", "expected a weight from 0 to 1, or tuned, at character 14, found 'half)'"),
         ("rerank(a, b)", "expected ',' at character 12, found ')'"),
         ("rerank(a, b, many)", "expected how many to rank again at character 14, found 'many)'"),
         ("rerank(a, b, 0)", "rerank takes a depth of 1 or more"),
@@ -158,7 +160,12 @@ def test_other_spellings_have_one_canonical_form(written, canonical):
         ("rerank(a, b, 5, fresh, fresh)", "expected when=margin<NUMBER at character 24, found 'fresh)'"),
         ("rerank(a, b, 5, when=margin<1, fresh, 3)", "expected ')' at character 39, found '3)'"),
         ("asym(bm25, a)", "asym takes two encoders, not bm25"),
-        ("rerank(a, b, 5, when=margin<1e999)", "a margin of scores that is finite"),
+        ("rerank(a, b, 5, when=agreement<1)", "agreement is that of the first two rankings of a fuse; a is none"),
+        ("rerank(a, b, 5, when=doubt<1)", "when=doubt is not known; there are margin and agreement"),
+        ("rerank(a, b, 5, when=margin)", "expected '<' and a number, or ', risk=' and points"),
+        ("rerank(a, b, 5, when=margin, risk=0)", "risk is points (x100) that may be lost, above 0 and below 100"),
+        ("fuse(a, b, w=tune)", "expected a weight from 0 to 1, or tuned, at character 14"),
+        ("rerank(a, b, 5, when=margin<1e999)", "a limit of the margin that is finite"),
         ("cross:m", "a cross-encoder ranks again what was found; write rerank(bm25, cross:NAME, 50)"),
         ("asym(a+int8, b)", "steps belong to the documents of asym; name a alone"),
         ("m@", "expected a precision such as bf16 at character 3, found the end"),

@@ -29,7 +29,7 @@ def index(text, vectors, *, cosine=True, rescored=0):
 @pytest.mark.parametrize("held", [True, False])
 def test_it_searches_codes(vectors, queries, text, held, monkeypatch):
     if not held:  # the chain then runs on each block as it is read
-        monkeypatch.setattr("sizewise.index.dense.materialise", lambda made: made)
+        monkeypatch.setattr("sizewise.index.dense.materialise", lambda made, limit: made)
         monkeypatch.setattr(rows, "BLOCK_BYTES", 1000)
     made = index(text, vectors)
     ids, scores = made.search(queries, 20)

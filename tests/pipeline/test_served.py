@@ -40,7 +40,13 @@ KINDS = [
     "rerank({model}+truncate=4, {model}, 5, when=margin<0.05)",
     "rerank(bm25, {model}+pca=8, 7, when=margin<1.5, fresh)",
     "rerank(fuse(bm25, {model}+binary), {model}, 1000)",
+    "rerank(fuse(bm25, {model}+truncate=8), {model}, 9, when=agreement<0.8)",
     "asym({model}@bf16, {model}+int8)",
+]
+TUNED = [
+    "fuse(bm25, {model}+truncate=4, w=tuned)",
+    "rerank({model}+truncate=4, {model}, 20, when=margin, risk=40)",
+    "rerank(fuse({model}+truncate=2, bm25, w=tuned), {model}, 20, when=agreement, risk=40)",
 ]
 MODELS = ["tiny_model", "dense_model", "dot_model"]
 
@@ -48,6 +54,11 @@ MODELS = ["tiny_model", "dense_model", "dot_model"]
 @pytest.fixture(scope="module")
 def task(retrieval_folder):
     return load_task(retrieval_folder)
+
+
+@pytest.fixture(scope="module")
+def tuned_task(tuned_folder):
+    return load_task(tuned_folder)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +73,9 @@ def assert_served(bench, task, candidate):
     live = build(bench, candidate, task)
     live.index(task.documents)
     ids, scores = live.search(task.queries, DEPTH, task.tie_rank)
-    np.testing.assert_array_equal(measured["ids"], ids)
-    np.testing.assert_allclose(measured["scores"], scores, rtol=1e-5, atol=1e-5)
+    kept = measured["ids"].shape[1]
+    np.testing.assert_array_equal(measured["ids"], ids[:, :kept])
+    np.testing.assert_allclose(measured["scores"], scores[:, :kept], rtol=1e-5, atol=1e-5)
     return live, measured
 
 
@@ -74,12 +86,19 @@ def test_measured_means_served(bench, task, model, kind, request):
     live, measured = assert_served(bench, task, candidate)
     stored = build(bench, candidate, task)
     index_from_store(bench, stored, task)
-    np.testing.assert_array_equal(stored.search(task.queries, DEPTH, task.tie_rank)[0], measured["ids"])
+    again = stored.search(task.queries, DEPTH, task.tie_rank)[0]
+    np.testing.assert_array_equal(again[:, : measured["ids"].shape[1]], measured["ids"])
     assert live.bytes_per_vector == stored.bytes_per_vector
     if isinstance(live, EmbedPipeline):
         codes = live.encode_documents(task.documents[:3])
         assert codes.shape == (3, live.chain.dimensions)
         assert live.encode_queries(task.queries[:2]).shape == (2, live.chain.dimensions)
+
+
+@pytest.mark.parametrize("kind", TUNED)
+def test_what_is_tuned_is_served(bench, tuned_task, kind, tiny_model):
+    """The queries that it was tuned on are not those that it is measured on, so there is one pipeline to serve."""
+    assert_served(bench, tuned_task, parse(kind.replace("{model}", str(tiny_model))))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if "bf16" not in kind and "bm25" not in kind])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sizewise.rank.again import ideal, margins, reranked
+from sizewise.rank.again import agreements, margins, reranked
 
 IDS = np.array([[5, 3, 8, 1], [2, 9, -1, -1], [-1, -1, -1, -1]], np.int32)
 SCORES = np.array([[4, 3, 2, 1], [7, 6, -np.inf, -np.inf], [-np.inf] * 4], np.float32)
@@ -35,7 +35,8 @@ def test_margins():
     assert margins(IDS[:, :1], SCORES[:, :1]).tolist() == [np.inf] * 3
 
 
-def test_a_perfect_reranker():
-    gains = np.array([[0, 2, 0, 3], [1, 0, 0, 0], [0] * 4])
-    assert ideal(IDS, gains, 4)[0].tolist() == [1, 3, 5, 8]
-    assert ideal(IDS, gains, 2)[0].tolist() == [3, 5, 8, 1]
+def test_agreement():
+    first = np.array([[1, 2, 3], [1, 2, -1], [-1, -1, -1]], np.int32)
+    second = np.array([[3, 1, 9], [2, 1, 5], [-1, -1, -1]], np.int32)
+    np.testing.assert_allclose(agreements(first, second), [2 / 3, 2 / 3, 0])
+    assert agreements(np.arange(30)[None], np.arange(30)[None, ::-1]).tolist() == [0], "the first ten count"

@@ -25,7 +25,7 @@ def best(sums, ties, depth):
 def test_by_ranks(seed, tied):
     first, second = (rankings(seed + at, width=5 + at)[0] for at in (0, 3))
     ties = np.random.default_rng(seed).permutation(30) if tied else np.arange(30)
-    ids, scores = by_ranks([first, second], 20, 30, ties if tied else None)
+    ids, scores = by_ranks([first, second], 20, ties if tied else None)
     assert (ids.dtype, scores.dtype, ids.shape) == (np.int32, np.float32, (7, 20))
     for row in range(7):
         sums = {}
@@ -42,7 +42,7 @@ def test_by_ranks(seed, tied):
 @pytest.mark.parametrize("seed", range(10))
 def test_by_scores(seed):
     pair = [rankings(seed), rankings(seed + 50, width=9)]
-    ids, scores = by_scores(pair, (0.3, 0.7), 15, 30)
+    ids, scores = by_scores(pair, (0.3, 0.7), 15)
     for row in range(7):
         sums = {}
         for weight, (places, values) in zip((0.3, 0.7), pair, strict=True):
@@ -59,17 +59,17 @@ def test_by_scores(seed):
 
 def test_the_order_of_the_parts_does_not_matter_to_ranks():
     first, second = rankings(1)[0], rankings(2)[0]
-    np.testing.assert_array_equal(by_ranks([first, second], 9, 30)[0], by_ranks([second, first], 9, 30)[0])
+    np.testing.assert_array_equal(by_ranks([first, second], 9)[0], by_ranks([second, first], 9)[0])
 
 
 def test_nothing_found_is_nothing():
     nothing = np.full((2, 4), -1, np.int32), np.full((2, 4), -np.inf, np.float32)
-    for ids, scores in (by_ranks([nothing[0]] * 2, 3, 10), by_scores([nothing] * 2, (0.5, 0.5), 3, 10)):
+    for ids, scores in (by_ranks([nothing[0]] * 2, 3), by_scores([nothing] * 2, (0.5, 0.5), 3)):
         assert (ids == -1).all()
         assert np.isneginf(scores).all()
 
 
 def test_equal_scores_are_all_the_best():
-    ids, scores = by_scores([(np.array([[4, 2]], np.int32), np.ones((1, 2), np.float32))], (1.0,), 3, 10)
+    ids, scores = by_scores([(np.array([[4, 2]], np.int32), np.ones((1, 2), np.float32))], (1.0,), 3)
     assert ids.tolist() == [[2, 4, -1]]
     assert scores[0, :2].tolist() == [1, 1]

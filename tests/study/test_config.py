@@ -64,6 +64,7 @@ def test_all_that_it_need_not_say(tmp_path):
     assert (found.name, found.candidates, found.tasks) == ("STUDY", ("ladder",), ())
     assert (found.margin, found.minimise, found.limits, found.threads) == (None, None, {}, None)
     assert not found.confirm
+    assert read(tmp_path, '[decide]\nconfirm = "tune"').confirm == Holdout(tune=True)
     assert read(tmp_path, '[decide]\nconfirm = "held.txt"').confirm == Holdout(file=tmp_path / "held.txt")
     assert read(tmp_path, b'\xef\xbb\xbfname = "saved by Notepad"').name == "saved by Notepad"
 
@@ -99,7 +100,10 @@ def test_all_that_it_need_not_say(tmp_path):
         ("[decide]\nmargin = 0", "decide.margin must be above zero, not 0"),
         ("[decide]\nmargin = nan", "decide.margin must be above zero, not nan"),
         ("[decide]\nminimise = 'p95'", "decide.minimise is no cost: 'p95'; did you mean p95_ms?"),
-        ("[decide]\nconfirm = 1.0", "decide.confirm must be a share (0 to below 1) or a file of unit ids, not 1.0"),
+        (
+            "[decide]\nconfirm = 1.0",
+            'decide.confirm must be a share (0 to below 1), a file of unit ids, or "tune", not 1.0',
+        ),
         ("[decide]\nconfirm = true", "decide.confirm must be a share"),
         ("[prices]\nprice_per_hour = '1'", "prices.price_per_hour must be a number, not '1'"),
         ("[prices]\nprice_per_hour = -1", "prices.price_per_hour is -1; it must be a number, zero or more"),

@@ -15,9 +15,11 @@ from sizewise.cost.figures import Figures
 from sizewise.cost.measure import Plan, measure
 from sizewise.cost.sample import sample
 from sizewise.data.load import load_task
+from sizewise.decide.holdout import Holdout
 from sizewise.evaluate import record
 from sizewise.pipeline.bench import Bench
 from sizewise.pipeline.build import build
+from sizewise.report.hybrids import hybrids
 from sizewise.study.combine import Hybrids, combined
 from sizewise.study.composed import searches
 from sizewise.study.config import read_config
@@ -105,6 +107,17 @@ def test_all_that_a_table_stands_for():
     assert "rerank(small, cross:./ce, 5)" in [str(one) for one in crossed]
 
 
+def test_what_is_tuned_is_asked_for():
+    asked = Hybrids(rerankers=("large",), depths=(5,), risks=(0.5,), fuse=True, tune=True)
+    names = [str(one) for one in combined(asked, [parse("small")], lambda _: 384)]
+    for wanted in (
+        "fuse(small, bm25, w=tuned)", "rerank(small, large, 5, when=margin, risk=0.5)",
+        "rerank(fuse(small, bm25, w=tuned), large, 5, when=agreement, risk=0.5)",
+    ):  # fmt: skip
+        assert wanted in names
+    assert "rerank(small, large, 5, when=agreement, risk=0.5)" not in names, "one view agrees with nobody"
+
+
 @pytest.mark.parametrize("text", ["bm25", "fuse(a, b)", "m+binary+rescore=9"])
 def test_what_does_not_rank_again(text):
     with pytest.raises(InputError, match="does not rank again; name an encoder"):
@@ -144,6 +157,65 @@ def test_a_study_of_hybrids(pair, tasks, tmp_path, cheap_costs):
     found = run.evidence.compared[0].points
     assert found[run.evidence.candidates.index(deep)] != found[run.evidence.candidates.index(small)]
     assert json.loads((tmp_path / "run" / "run.json").read_text())["evidence"]
+
+
+@pytest.fixture
+def tuned_run(pair, tuned_folder, tmp_path, cheap_costs):
+    """A study whose weights and thresholds are found on queries kept for it."""
+
+    def study(**more):
+        small, large = pair
+        patch = cheap_costs()
+        try:
+            return Study(
+                [tuned_folder], [f"{small}+truncate=4"], store=tmp_path / "store", threads=1,
+                hybrids=Hybrids(
+                    (f"{small}+truncate=4", "bm25"), (large,), (5, 20), risks=(40.0,), fuse=True, tune=True
+                ), **more,
+            ).run(tmp_path / "run")  # fmt: skip
+        finally:
+            patch.undo()
+
+    return study
+
+
+def test_what_was_tuned_and_what_a_pool_holds_is_told(tuned_run, pair):
+    run = tuned_run()
+    small, large = pair
+    cascade = f"rerank({small}+truncate=4, {large}, 20, when=margin, risk=40.0)"
+    told = {one["stage"]: one for one in run.about["tuned"] if one["candidate"] == one["stage"]}
+    assert told[f"fuse({small}+truncate=4, bm25, w=tuned)"]["found"].startswith("w=0.")
+    assert told[cascade]["queries"] == 40
+    assert told[cascade]["on"] == "queries kept for it"
+    at = run.evidence.candidates.index
+    points = run.evidence.compared[0].points
+    pools = {(one["first"], one["depth"]): one["ceiling"] for one in run.about["ceilings"]}
+    first = f"{small}+truncate=4"
+    assert pools[first, 20] >= pools[first, 5] >= points[at(first)] - 1e-4
+    for depth in (5, 20):
+        assert points[at(f"rerank({first}, {large}, {depth})")] <= pools[first, depth] + 1e-4
+    rows = hybrids(run, run.terms)
+    assert {row["candidate"] for row in rows["cascades"]} >= {cascade}
+    assert all(row["enough"] <= row["deepest"] == 20 for row in rows["depths"])
+    assert {row["first"] for row in rows["depths"]} >= {first, "bm25"}
+    one = next(row for row in rows["cascades"] if row["candidate"] == cascade)
+    assert one["always"][1] <= one["always"][0] <= one["always"][2]
+
+
+def test_chosen_by_other_queries_than_those_that_confirm(tuned_run, tuned_folder):
+    run = tuned_run(confirm=Holdout(tune=True))
+    assert run.evidence.tasks[0].units == 40, "decided on the queries kept for it"
+    (confirmed,) = run.about["confirmation"]["tasks"]
+    assert confirmed["units"] == 20
+    assert 0 <= confirmed["score"] <= 100
+    (again,) = run.tasks()
+    assert again.is_tune
+    assert again.queries == load_task(tuned_folder).tune.queries
+
+
+def test_nothing_to_choose_by(retrieval_folder, tiny_model, tmp_path):
+    with pytest.raises(InputError, match=r"no task has any; add qrels/train.tsv to one, or give a share"):
+        Study([retrieval_folder], [str(tiny_model)], store=tmp_path, confirm=Holdout(tune=True)).plan()
 
 
 def test_a_finalist_is_measured_end_to_end(quick, tasks, store):
@@ -220,6 +292,8 @@ def test_what_a_study_file_may_say(tmp_path):
     ("text", "message"),
     [
         ("[hybrids]", "hybrids asks for nothing"),
+        ("[hybrids]\nfuse = true\nrisks = [100]", "hybrids.risks must be points"),
+        ('[hybrids]\nrerankers = ["m"]\ntune = true', "hybrids.tune is for weights of fusions"),
         ("[hybrids]\nfuse = 1", "hybrids.fuse must be true or false"),
         ("[hybrids]\nfuse = true\nasym = true", "hybrids.asym needs rerankers"),
         ("[hybrids]\nfuse = true\nweights = [1.0]", "hybrids.weights must lie between 0 and 1"),

@@ -94,15 +94,30 @@ class Cross:
 @dataclass(frozen=True, slots=True)
 class Fuse:
     """Rankings of several candidates made one: by reciprocal ranks, or by scores of which the first one's have
-    `weight` (0 to 1) and the other's the rest."""
+    `weight` (0 to 1) and the other's the rest; "tuned": the weight that is best on queries kept for it."""
 
     parts: tuple["Candidate", ...]
-    weight: float | None = None
+    weight: float | Literal["tuned"] | None = None
 
     def __str__(self) -> str:
         from sizewise.core.grammar import write
 
         return write(self)
+
+
+Signal = Literal["margin", "agreement"]
+"""What is known of a query once it was ranked: how far the second score is below the first; which share of the first
+ten two fused rankings have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Queries that are worth more: those whose `signal` is `below` a threshold. Where that is None, it is found on
+    queries kept for it: the lowest that loses at most `risk` points (x100) against taking them all."""
+
+    signal: Signal
+    below: float | None = None
+    risk: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +127,8 @@ class Rerank:
     first: "Candidate"
     second: Embed | Cross
     depth: int
-    margin: float | None = None
-    """Only where the first two scores of `first` are nearer than this; None: always."""
+    when: When | None = None
+    """None: always."""
     fresh: bool = False
     """Documents are encoded by `second` when they are found, instead of being stored beforehand."""
 
@@ -168,6 +183,28 @@ def encoders(candidate: Candidate) -> list[Embed]:
 def is_hybrid(candidate: Candidate) -> bool:
     """Whether several rankings or encoders have a part in it."""
     return isinstance(candidate, Fuse | Rerank | Asym)
+
+
+def awaits_tuning(candidate: Candidate | Cross) -> bool:
+    """Whether the weight or the threshold of its last stage must be found first, on queries of a task."""
+    match candidate:
+        case Fuse(weight="tuned") | Rerank(when=When(below=None)):
+            return True
+        case _:
+            return False
+
+
+def is_tuned(candidate: Candidate | Cross) -> bool:
+    """Whether a weight or a threshold somewhere in it must be found first."""
+    return awaits_tuning(candidate) or any(is_tuned(part) for part in stages(candidate))
+
+
+def reranks(candidate: Candidate | Cross) -> Iterator[Rerank]:
+    """Every stage of it that ranks again, the first one first."""
+    for part in stages(candidate):
+        yield from reranks(part)
+    if isinstance(candidate, Rerank):
+        yield candidate
 
 
 def is_shape(candidate: Candidate) -> bool:

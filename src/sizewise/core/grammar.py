@@ -1,8 +1,9 @@
 """The string form of candidates: one parser, one writer, and they are each other's inverse.
 
     candidate = "bm25" | embed | fuse | rerank | asym        bm25 alone: a model of that name is quoted
-    fuse      = "fuse(" candidate "," candidate { "," candidate } [ "," "w=" number ] ")"
-    rerank    = "rerank(" candidate "," scorer "," integer [ "," "when=margin<" number ] [ "," "fresh" ] ")"
+    fuse      = "fuse(" candidate "," candidate { "," candidate } [ "," "w=" ( number | "tuned" ) ] ")"
+    rerank    = "rerank(" candidate "," scorer "," integer [ "," when ] [ "," "fresh" ] ")"
+    when      = "when=" ( "margin" | "agreement" ) ( "<" number | "," "risk=" number )
     asym      = "asym(" embed "," embed ")"
     scorer    = embed | "cross:" embed                       without rescore; behind cross: without steps
     embed     = name [ prompts ] [ "@" precision [ "/" runtime ] ] { "+" step }
@@ -20,7 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
 from sizewise.core.candidate import (
     Asym,
@@ -32,7 +33,9 @@ from sizewise.core.candidate import (
     Model,
     Rerank,
     Role,
+    Signal,
     Step,
+    When,
 )
 from sizewise.core.errors import InputError
 
@@ -44,7 +47,7 @@ RUNTIME_OF = {"int8": "openvino", "float8": "packed"}
 
 CROSS = "cross:"
 """Before the name of a cross-encoder."""
-WHEN = "when=margin<"
+WHEN, RISK = "when=", "risk="
 
 _AUTO = re.compile(r'((?:[^"@]|"(?:[^"\\]|\\.)*")*)@auto(?=\+|\s*$)', re.DOTALL)
 _BARE = re.compile(r"[^\s\"'\[\]()@+,\\]+")
@@ -75,16 +78,21 @@ def write(candidate: Candidate | Cross) -> str:
         case Lexical(method):
             return method
         case Fuse(parts, weight):
-            return _called("fuse", *map(write, parts), *([] if weight is None else [f"w={weight!r}"]))
-        case Rerank(first, second, depth, margin, fresh):
-            when = [] if margin is None else [f"{WHEN}{margin!r}"]
-            return _called("rerank", write(first), write(second), str(depth), *when, *(["fresh"] if fresh else []))
+            return _called("fuse", *map(write, parts), *([] if weight is None else [f"w={weight}"]))
+        case Rerank(first, second, depth, when, fresh):
+            only = [] if when is None else [_when_written(when)]
+            return _called("rerank", write(first), write(second), str(depth), *only, *(["fresh"] if fresh else []))
         case Asym(queries, documents):
             return _called("asym", write(queries), write(documents))
         case Cross(model):
             return CROSS + write(Embed(model))
         case _:
             return _written(candidate)
+
+
+def _when_written(when: When) -> str:
+    limit = f", {RISK}{when.risk}" if when.below is None else f"<{when.below}"
+    return f"{WHEN}{when.signal}{limit}"
 
 
 def _called(name: str, *given: str) -> str:
@@ -122,6 +130,11 @@ def without_auto(text: str) -> Embed | None:
             f"candidate {text!r}: @auto stands for a whole candidate; in a hybrid name an engine, as in @int8"
         )
     return candidate
+
+
+def parse_part(text: str) -> Candidate | Cross:
+    """A candidate, or the cross-encoder that a hybrid ranks again with. Raises InputError as `parse`."""
+    return Cross(plain_model(text.removeprefix(CROSS))) if text.startswith(CROSS) else parse(text)
 
 
 def plain_model(text: str) -> Model:
@@ -228,15 +241,16 @@ def _candidate(reader: _Reader) -> Candidate:
 
 
 def _fuse(reader: _Reader) -> Fuse:
-    parts, weight = [_inside(reader)], None
+    parts: list[Candidate] = [_inside(reader)]
+    weight: float | Literal["tuned"] | None = None
     while reader.comma():
         if reader.skip("w="):
-            weight = _number(reader, "a weight from 0 to 1")
+            weight = "tuned" if reader.skip("tuned") else _number(reader, "a weight from 0 to 1, or tuned,")
             break
         parts.append(_inside(reader))
     if len(parts) < 2 or len(set(parts)) < len(parts):
         raise InputError(f"candidate {reader.text!r}: fuse takes two or more different candidates")
-    if weight is not None and (len(parts) > 2 or not 0 < weight < 1):
+    if weight is not None and (len(parts) > 2 or (weight != "tuned" and not 0 < weight < 1)):
         raise InputError(f"candidate {reader.text!r}: w is the share of the first of two, between 0 and 1")
     return Fuse(tuple(parts), weight)
 
@@ -250,18 +264,36 @@ def _rerank(reader: _Reader) -> Rerank:
         raise InputError(f"candidate {reader.text!r}: {second} scores what was found; name it without rescore")
     reader.expect_comma()
     depth = int(reader.need(_INTEGER, "how many to rank again"))
-    margin, fresh = None, False
+    when, fresh = None, False
     if depth < 1:
         raise InputError(f"candidate {reader.text!r}: rerank takes a depth of 1 or more")
     while reader.comma():
-        if margin is None and reader.skip(WHEN):
-            margin = _number(reader, "a margin of scores")
+        if when is None and reader.skip(WHEN):
+            when = _when(reader, first)
         elif not (fresh or cross) and reader.skip("fresh"):
             fresh = True
         else:
-            left = [f"{WHEN}NUMBER"] * (margin is None) + ["fresh"] * (not fresh and not cross)
+            left = [f"{WHEN}margin<NUMBER"] * (when is None) + ["fresh"] * (not fresh and not cross)
             raise reader.error(" or ".join(left) or "')'")
-    return Rerank(first, Cross(second.model) if cross else second, depth, margin, fresh)
+    return Rerank(first, Cross(second.model) if cross else second, depth, when, fresh)
+
+
+def _when(reader: _Reader, first: Candidate) -> When:
+    signal = reader.need(_WORD, "margin or agreement")
+    if signal not in get_args(Signal):
+        raise InputError(f"candidate {reader.text!r}: when={signal} is not known; there are margin and agreement")
+    if signal == "agreement" and not isinstance(first, Fuse):
+        raise InputError(
+            f"candidate {reader.text!r}: agreement is that of the first two rankings of a fuse; {first} is none"
+        )
+    if reader.skip("<"):
+        return When(cast("Signal", signal), _number(reader, f"a limit of the {signal}"))
+    if not (reader.comma() and reader.skip(RISK)):
+        raise reader.error(f"'<' and a number, or ', {RISK}' and points that may be lost")
+    risk = _number(reader, "points that may be lost")
+    if not 0 < risk < 100:
+        raise InputError(f"candidate {reader.text!r}: risk is points (x100) that may be lost, above 0 and below 100")
+    return When(cast("Signal", signal), None, risk)
 
 
 def _asym(reader: _Reader) -> Asym:

@@ -11,6 +11,8 @@ Matrix = npt.NDArray[Any]
 
 BLOCK_BYTES = 64 * 2**20
 """About how much of a matrix is in memory at a time."""
+LIMIT = 8 * BLOCK_BYTES
+"""Of a matrix that is kept in memory, unless somebody knows of more room."""
 
 
 class Rows(Protocol):
@@ -80,7 +82,7 @@ def gather(rows: Rows, positions: npt.NDArray[np.int64]) -> Matrix:
     return np.empty((0, rows.dimensions), dtype=np.float32) if found is None else found
 
 
-def materialise(rows: Rows, limit: int = 8 * BLOCK_BYTES) -> Rows:
+def materialise(rows: Rows, limit: int = LIMIT) -> Rows:
     """`rows` in memory if all of it takes at most `limit` bytes, else as it is. Filled block by block."""
     kind = rows.block(0, min(1, len(rows))).dtype
     if kind.itemsize * len(rows) * rows.dimensions > limit:

@@ -35,6 +35,8 @@ class Figures:
     serving_cost: float | None = None
     bulk_cost: float | None = None
     storage_cost: float | None = None
+    encode_p95_ms: float | None = None
+    """Of a whole pipeline: the 95th percentile of the part of a query's time that its encoders take."""
     machine_ms: float | None = None
     """Of an endpoint: the part of `mean_ms` in which this machine works. None: all of it."""
     query_tokens: float | None = None
@@ -70,7 +72,7 @@ class Figures:
 
 
 PAID_BY_TOKEN = ("machine_ms", "query_tokens", "document_tokens", "price_per_million_tokens")
-NOT_COSTS = ("source", "note", "latency_samples", *PAID_BY_TOKEN)
+NOT_COSTS = ("source", "note", "latency_samples", "encode_p95_ms", *PAID_BY_TOKEN)
 COSTS = tuple(field.name for field in fields(Figures) if field.name not in NOT_COSTS)
 """What can be limited or minimised."""
 MORE_IS_BETTER = ("texts_per_s", "tokens_per_s")

@@ -247,6 +247,7 @@ class _Timed:
         self.worker = worker
         self.plan = plan
         self.singles: list[list[float]] = []
+        self.encoded: list[float] = []
         self.bulk_seconds: list[float] = []
         self.bulk: list[str] = []
         self.remote = subject.model if isinstance(subject, Embed) and subject.model.is_remote else None
@@ -263,7 +264,9 @@ class _Timed:
 
     def round(self) -> None:
         request = {"do": "single", "texts": self._singles(), "seconds": SINGLE_SECONDS}
-        self.singles.append(self.worker.ask(request)["ms"])
+        answer = self.worker.ask(request)
+        self.singles.append(answer["ms"])
+        self.encoded += answer["encode_ms"] if self.plan.pipelines else []
         if self.bulk:
             self.bulk_seconds.append(self.worker.ask({"do": "bulk", "texts": self.bulk})["seconds"])
 
@@ -286,6 +289,7 @@ class _Timed:
             bytes_per_vector=about.get("bytes_per_vector")
             or (4.0 * about["dimensions"] if "dimensions" in about else None),
             parameters=about.get("parameters"),
+            encode_p95_ms=float(np.percentile(self.encoded, 95)) if self.encoded else None,
         ).with_latencies([ms for part in self.singles for ms in part])
 
         return found if self.remote is None else self._paid(found, self.remote, tokens)

@@ -41,7 +41,10 @@ def main() -> None:
 
 def _do(request: Request, subject: dict[str, Any], baseline: int) -> dict[str, Any]:
     if request["do"] == "single":
-        return {"ms": _single(subject["single"], request["texts"], request["seconds"])}
+        spent = subject.get("encoding", [])
+        spent.clear()
+        milliseconds = _single(subject["single"], request["texts"], request["seconds"], spent)
+        return {"ms": milliseconds, "encode_ms": spent}
     if request["do"] == "bulk":
         started = time.perf_counter()
         subject["bulk"](request["texts"])
@@ -52,11 +55,13 @@ def _do(request: Request, subject: dict[str, Any], baseline: int) -> dict[str, A
     return {"peak_bytes": peak_memory() - baseline, "device_bytes": device_memory()}
 
 
-def _single(run: Timed, texts: Sequence[str], seconds: float) -> list[float]:
-    """Milliseconds of each text alone, for at most `seconds`."""
+def _single(run: Timed, texts: Sequence[str], seconds: float, spent: list[float]) -> list[float]:
+    """Milliseconds of each text alone, for at most `seconds`. What encoders take of it is added to the last of `spent`,
+    one for each text."""
     found: list[float] = []
     until = time.perf_counter() + seconds
     for text in texts:
+        spent.append(0.0)
         started = time.perf_counter()
         run([text])
         found.append((time.perf_counter() - started) * 1e3)
@@ -104,6 +109,7 @@ def _pipeline(start: Request) -> dict[str, Any]:
     from sizewise.data.load import load_task
     from sizewise.pipeline.bench import Bench
     from sizewise.pipeline.build import build, index_from_store
+    from sizewise.pipeline.hybrid import encoded
     from sizewise.store.store import Store
 
     task = load_task(start["task"]["path"], protocol=start["task"].get("protocol"))
@@ -113,12 +119,30 @@ def _pipeline(start: Request) -> dict[str, Any]:
     candidate = parse(start["candidate"])
     pipeline = build(bench, candidate, task)
     index_from_store(bench, pipeline, task)
+    encoding: list[float] = []
+    for encoder in {id(one): one for one, _, _ in encoded(pipeline)}.values():
+        _listen(encoder, encoding)
     return {
+        "encoding": encoding,
         "single": lambda texts: pipeline.search(texts, 10),
         "bulk": lambda texts: build(bench, candidate, task).index(texts),
         "about": {"bytes_per_vector": pipeline.bytes_per_vector},
         "allowance": bench.trust.remote,
     }
+
+
+def _listen(encoder: Any, spent: list[float]) -> None:
+    """Add what `encoder` takes, in milliseconds, to the last of `spent`."""
+    encode = encoder.encode
+
+    def timed(*given: Any) -> Any:
+        started = time.perf_counter()
+        found = encode(*given)
+        if spent:
+            spent[-1] += (time.perf_counter() - started) * 1e3
+        return found
+
+    encoder.encode = timed
 
 
 def _trust(start: Request) -> Any:

@@ -36,6 +36,10 @@ class Rankings(Task):
         rank[order] = np.arange(len(order))
         return rank
 
+    @property
+    def looks_at(self) -> int:
+        return self.depth
+
     def text_sets(self) -> Sequence[TextSet]:
         return (TextSet("queries", "query", self.queries), TextSet("documents", "document", self.documents))
 

@@ -1,6 +1,7 @@
 """Rankings judged: by people (`Retrieval`), or against the ranking of a reference candidate (`Fidelity`)."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,19 +10,24 @@ import numpy.typing as npt
 
 from sizewise.core.errors import InputError
 from sizewise.data.case import MOST_EXPECTED
-from sizewise.data.corpus import Documents, read_documents, read_queries
+from sizewise.data.corpus import Documents, Queries, read_documents, read_queries
 from sizewise.data.fingerprint import fingerprint
 from sizewise.data.formats import find_table
 from sizewise.data.kinds import described, recording
-from sizewise.data.qrels import Qrels, read_qrels
+from sizewise.data.qrels import Qrels, find_qrels, read_qrels
 from sizewise.data.rankings import Rankings, metric_depth, share_found
-from sizewise.data.settings import Settings
+from sizewise.data.settings import FILE, Settings
 from sizewise.data.task import Raw, Units, ranked
 from sizewise.data.units import OPTIONAL_FIELDS
 from sizewise.stats.metrics import ndcg
 
 SAMPLE = 500
 """Documents that stand in as queries where a fidelity task has none."""
+
+TUNE_SPLITS = ("tune", "dev", "validation", "train")
+"""Judgements to choose by, where the folder has them: the first of these that is not tested."""
+TUNE_QUERIES = 3_000
+"""At most: a fixed random sample of them."""
 
 _CORPUS_FIELDS = frozenset({"_id", "title", "text"}) | OPTIONAL_FIELDS
 
@@ -44,9 +50,22 @@ class Retrieval(Rankings):
     @classmethod
     def load(cls, folder: Path, settings: Settings) -> "Retrieval":
         settings.only_fields(_CORPUS_FIELDS | {"query-id", "corpus-id", "score"}, cls.kind)
-        metric, depth = metric_depth(settings, "ndcg")
         documents, queries = read_documents(folder, settings), read_queries(folder, settings)
-        qrels = read_qrels(folder, settings, queries.positions, documents.positions)
+        tested = cls._of(folder, settings, documents, queries, queries.positions)
+        try:
+            return replace(tested, tune=tested._to_tune(folder, settings, documents, queries))
+        except InputError as error:
+            if settings.tune is not None:
+                raise
+            return replace(tested, notes=(*tested.notes, f"nothing to tune on: {error}"))
+
+    @classmethod
+    def _of(
+        cls, folder: Path, settings: Settings, documents: Documents, queries: Queries, allowed: dict[str, int]
+    ) -> "Retrieval":
+        """The task of the queries in `allowed`, by id with their positions, that `settings.split` judges."""
+        metric, depth = metric_depth(settings, "ndcg")
+        qrels = read_qrels(folder, settings, allowed, documents.positions)
         every_id, document_ids = tuple(queries.positions), tuple(documents.positions)
         ids, texts = (tuple(values[at] for at in qrels.queries) for values in (every_id, queries.texts))
         units = queries.units.units(ids, keep=qrels.queries.tolist())
@@ -67,6 +86,34 @@ class Retrieval(Rankings):
             qrels=qrels,
         )
 
+    def _to_tune(self, folder: Path, settings: Settings, documents: Documents, queries: Queries) -> "Retrieval | None":
+        """The task of the queries to tune on: none whose id, text or group is tested."""
+        splits = TUNE_SPLITS if settings.tune is None else (settings.tune,)
+        if settings.tune == settings.split:
+            raise InputError(f"{FILE} of {self.name}: split and tune are both {settings.tune!r}; name two files")
+        split = next((one for one in splits if one != settings.split and find_qrels(folder, one)), settings.tune)
+        if split is None:
+            return None
+        settings = replace(settings, split=split)
+        free = dict(self._untested(queries))
+        judged = read_qrels(folder, settings, free, documents.positions).queries
+        if len(judged) > TUNE_QUERIES:
+            kept = set(np.random.default_rng(0).choice(judged, TUNE_QUERIES, replace=False).tolist())
+            free = {name: at for name, at in free.items() if at in kept}
+        found = self._of(folder, settings, documents, queries, free)
+        return replace(found, is_tune=True, notes=(f"the queries of qrels/{split}, to choose by",))
+
+    def _untested(self, queries: Queries) -> Iterator[tuple[str, int]]:
+        """Ids and positions of the queries that have nothing to do with those that are tested."""
+        every = tuple(queries.positions)
+        groups = queries.units.units(every)
+        names = None if groups.groups is None else [groups.group_names[code] for code in groups.groups]  # type: ignore[index]
+        tested = {*self.units.ids}, {*self.queries}, {*(self.units.group_names or ())}
+        for at, (name, text) in enumerate(zip(every, queries.texts, strict=True)):
+            alike = names is not None and names[at] in tested[2]
+            if not (name in tested[0] or text in tested[1] or alike):
+                yield name, at
+
     def unit_values(self, raw: Raw, reference: Raw | None = None) -> npt.NDArray[np.float64]:
         """nDCG@k of each query, float64 [queries]."""
         return ndcg(self.qrels.of(raw["ids"][:, : self.depth]), self.qrels.judged, self.depth)
@@ -76,6 +123,13 @@ class Retrieval(Rankings):
         places, grades = self.qrels.documents_of(at)
         relevant = places[grades > 0].tolist()
         return relevant[:MOST_EXPECTED], len(relevant[MOST_EXPECTED:])
+
+    def ideal(self, ids: npt.NDArray[np.int32], depth: int) -> npt.NDArray[np.float64]:
+        """nDCG@k of each query, float64 [queries], if what `ids` int32 [queries, k'] found in its first `depth` were
+        ranked perfectly: what no reranker of so many goes beyond."""
+        gains = self.qrels.of(ids)
+        gains[:, :depth] = -np.sort(-gains[:, :depth], axis=1)
+        return ndcg(gains[:, : self.depth], self.qrels.judged, self.depth)
 
     def judged(self, at: int, place: int, reference: Raw | None) -> tuple[float | None, bool]:
         """The grade, None where nobody judged: then the document counts as not relevant."""

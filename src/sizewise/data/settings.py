@@ -7,6 +7,7 @@
     metric = "ndcg@20"                      rankings only; every kind has a default
     margin = 0.5                            points (x100) that may be lost
     split = "dev"                           the file that is tested instead of `test`
+    tune = "train"                          retrieval only: the judgements to choose weights and thresholds by
     protocol = "full"                       classification only
     reference = "all-MiniLM-L6-v2"          fidelity only: the candidate that others are compared with
     origin = "known-item"                   how the task was made, where that limits what it shows
@@ -29,7 +30,7 @@ from sizewise.core.errors import InputError
 
 FILE = "task.toml"
 
-_TEXTS = ("kind", "name", "metric", "split", "protocol", "reference", "origin", "group", "slice")
+_TEXTS = ("kind", "name", "metric", "split", "tune", "protocol", "reference", "origin", "group", "slice")
 _TABLES = ("prompts", "fields")
 MOST_NAME = 200
 """Characters of a task's name, which stands in tables and sentences."""
@@ -58,6 +59,7 @@ class Settings:
     """The task's name of a field to the file's; `group` and `slice` are in here too."""
     protocol: str | None = None
     split: str = "test"
+    tune: str | None = None
     reference: str | None = None
     origin: str | None = None
 

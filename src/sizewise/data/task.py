@@ -89,6 +89,10 @@ class Task(ABC):
     """Prompts that the task sets for every encoder; a candidate's own prompts come before them."""
     notes: Sequence[str] = ()
     """What a reader of the results must know: 'qrels name 3 unknown documents', 'known-item search'."""
+    tune: "Task | None" = field(default=None, repr=False)
+    """The same task with other units, to choose weights, thresholds and candidates by; None where there are none."""
+    is_tune: bool = False
+    """It is the `tune` of another."""
 
     @classmethod
     def recognises(cls, folder: Path) -> bool:
@@ -109,6 +113,11 @@ class Task(ABC):
     def tie_rank(self) -> npt.NDArray[np.int64] | None:
         """Where equal scores go in a ranking: int64 [documents], the smaller first; None: in order of position."""
         return None
+
+    @property
+    def looks_at(self) -> int:
+        """Documents of a ranking that the metric looks at, at most."""
+        return DEPTH
 
     @abstractmethod
     def fit_texts(self) -> Sequence[TextSet]:

@@ -20,13 +20,15 @@ Positions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Holdout:
-    """Which units are held out: a share of the groups (or units), or those that a file names, one id a line."""
+    """Which units are held out: a share of the groups (or units), or those that a file names, one id a line; or, with
+    `tune`, all that are tested, where a task keeps others to choose by."""
 
     share: float = 0.0
     file: Path | None = None
+    tune: bool = False
 
     def __bool__(self) -> bool:
-        return self.share > 0 or self.file is not None
+        return self.share > 0 or self.file is not None or self.tune
 
     def split(self, task: Task) -> tuple[Positions, Positions]:
         """Positions of the task's units to decide on, and of those held out.
@@ -35,7 +37,7 @@ class Holdout:
         names only a part of a group, or when it cannot be read.
         """
         everything = np.arange(len(task.units))
-        if not self:
+        if not self or self.tune:
             return everything, everything[:0]
         held = self._named(task) if self.file is not None else self._drawn(task)
         if self.file is not None and not held.any():

@@ -4,8 +4,10 @@ To the store a pair is a text and its score a vector of one number: what was sco
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +16,12 @@ import orjson
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
 from sizewise.core.text import encodable
+from sizewise.encode import export
 from sizewise.encode.budget import out_of_memory
 from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.numeric import instruction_set, versions
-from sizewise.encode.torch import BATCH, device, free_device
+from sizewise.encode.torch import BATCH, device, free_device, shard_pace
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -69,6 +72,10 @@ class CrossScores(Encoder):
         return 1
 
     @property
+    def pace(self) -> float:
+        return shard_pace()
+
+    @property
     def max_tokens(self) -> int:
         return most_tokens(self.folder)
 
@@ -86,6 +93,21 @@ class CrossScores(Encoder):
     def unload(self) -> None:
         self.__dict__.pop("_model", None)
         free_device()
+
+    def check_export(self) -> None:
+        export.check(self.folder)
+        if self.folder.pickle is not None:
+            raise InputError(
+                f"{self.argument} cannot be put into a bundle: its weights are pickled; save them as safetensors"
+            )
+
+    def export(self, folder: Path, prompts: Mapping[Role, str]) -> Mapping[str, Any]:
+        export.copy(self.folder, folder)
+        return {}
+
+    @classmethod
+    def restore(cls, folder: Path, model: Model, about: Mapping[str, Any], trust: Trust | None = None) -> Self:
+        return cls(replace(model, name=f"cross:{folder.resolve()}"), trust)
 
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         try:

@@ -74,6 +74,11 @@ class Encoder(ABC):
         self.argument = found[1] if found else model.name
 
     @property
+    def pace(self) -> float:
+        """How many times the usual shard it works on at a time: what a kill can lose is a few seconds anywhere."""
+        return 1.0
+
+    @property
     @abstractmethod
     def identity(self) -> Mapping[str, Any]:
         """Everything that the vectors depend on apart from prompt and text, as JSON. Must not load weights.

@@ -35,7 +35,13 @@ def _flags() -> frozenset[str]:
 
 def versions(*packages: str) -> dict[str, str]:
     """Installed versions by package."""
-    return {package: version(package) for package in packages}
+    return {package: _version(package) for package in packages}
+
+
+@cache
+def _version(package: str) -> str:
+    """Looked up once: that reads and parses a file."""
+    return version(package)
 
 
 def installed(*packages: str) -> dict[str, str]:

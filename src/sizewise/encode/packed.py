@@ -21,7 +21,7 @@ from sizewise.encode.front import ahead
 from sizewise.encode.numeric import versions
 from sizewise.encode.source import FolderSource, load, source
 from sizewise.encode.tokens import TextTokenizer, Tokens
-from sizewise.encode.torch import free_device
+from sizewise.encode.torch import free_device, shard_pace
 
 if TYPE_CHECKING:
     from sizewise.encode.cuda.replica import Replica
@@ -77,6 +77,10 @@ class PackedEncoder(Encoder):
         self.has_quality = self.source.has_quality
         self._devices = devices(model.precision)
         self._loading = Lock()
+
+    @property
+    def pace(self) -> float:
+        return shard_pace()
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:

@@ -79,7 +79,8 @@ def _fill(
                 encoder.say = progress.say
                 encoder.load()
                 bar.advance(0.0)
-            for shard in _shards(keys, missing, work, math.inf if encoder.in_requests else SHARD_CHARACTERS):
+            least = math.inf if encoder.in_requests else SHARD_CHARACTERS * encoder.pace
+            for shard in _shards(keys, missing, work, least):
                 done = 0
                 for count, vectors in encoder.encode_parts([texts[at] for at in shard], role, prompt):
                     part = shard[done : done + count]

@@ -15,6 +15,8 @@ Scores = npt.NDArray[np.float32]
 
 SCORE_CELLS = 8 * 2**20
 """Scores in memory at a time."""
+PAIR_CELLS = 2**18
+"""Numbers of the vectors of pairs in memory at a time: few enough to stay in a processor's cache."""
 SMALL = 2**18
 """Scores that one thread is done with before a second would be awake."""
 NOTHING = np.iinfo(np.int64).min
@@ -79,18 +81,26 @@ def rescore(ids: Ids, queries: Matrix, documents: Rows, depth: int) -> tuple[Ids
 
 def scores_at(ids: Ids, queries: Matrix, documents: Rows) -> Scores:
     """The dot products of `queries` [q, d] and the documents `ids` int32 [q, k], float32 [q, k]; -inf for -1."""
-    queries = np.asarray(queries, dtype=np.float32)
     scores = np.full(ids.shape, -np.inf, dtype=np.float32)
-    at_once = max(1, SCORE_CELLS // max(1, ids.shape[1] * documents.dimensions))
-    for start in range(0, len(ids), at_once):
-        some = ids[start : start + at_once]
-        if (some < 0).all():
-            continue
-        wanted, where = np.unique(np.maximum(some, 0), return_inverse=True)
-        vectors = np.asarray(gather(documents, wanted.astype(np.int64)), dtype=np.float32)[where.reshape(some.shape)]
-        found = np.einsum("qd,qkd->qk", queries[start : start + at_once], vectors)
-        scores[start : start + at_once] = np.where(some < 0, -np.inf, found)
+    row, column = np.nonzero(ids >= 0)
+    scores[row, column] = products(row, ids[row, column].astype(np.int64), queries, documents)
     return scores
+
+
+def products(
+    rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64], queries: Matrix, documents: Rows
+) -> npt.NDArray[np.float32]:
+    """The dot product of query `rows` [m] and document `places` [m], float32 [m]: of each pair the same to the last
+    bit, whatever pairs are asked for with it."""
+    queries = np.asarray(queries, dtype=np.float32)
+    found = np.empty(len(rows), np.float32)
+    at_once = max(1, PAIR_CELLS // max(1, documents.dimensions))
+    for start in range(0, len(rows), at_once):
+        some = slice(start, start + at_once)
+        wanted, where = np.unique(places[some], return_inverse=True)
+        vectors = np.asarray(gather(documents, wanted), dtype=np.float32)[where]
+        found[some] = np.einsum("md,md->m", queries[rows[some]], vectors)
+    return found
 
 
 def padded(array: Matrix, value: float, depth: int) -> Matrix:

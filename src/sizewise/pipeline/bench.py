@@ -1,12 +1,13 @@
 """A bench: a store, live encoders, and somebody who wants to hear of progress. What studies and pipelines work on."""
 
 import threading
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Model, stages
+from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Model, is_tuned, stages
 from sizewise.core.errors import InputError
 from sizewise.core.progress import Progress, Silent
 from sizewise.core.registry import TRANSFORMS
@@ -15,6 +16,10 @@ from sizewise.data.task import Task, TextSet
 from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.resolve import resolve
 from sizewise.encode.stored import stored_vectors
+from sizewise.index.dense import DenseIndex
+from sizewise.index.exact import Ids, Scores
+from sizewise.index.pairs import Pairs
+from sizewise.pipeline.tuning import Tuned
 from sizewise.store.store import Store
 from sizewise.transform.chain import Chain, Known, needs_fit
 from sizewise.transform.transform import Vectors
@@ -24,6 +29,11 @@ FIT_TEXTS = 5_000
 
 
 CALIBRATION_TEXTS = 150
+PAIRS_KEPT = 4
+"""Sets of scores of pairs that are kept: several depths and thresholds ask for the same, on a task and where it is
+tuned."""
+PLACES_KEPT = 2**25
+"""Of rankings of stages: a quarter of a gigabyte with their scores."""
 SAMPLES_KEPT = 2
 """Vectors to fit on that are kept: candidates come model by model, and two models overlap."""
 
@@ -44,6 +54,12 @@ class Bench:
     """Stored vectors by model, task, text set and prompt: looking thousands of texts up takes a while."""
     _samples: dict[tuple[Model, str], Vectors] = field(default_factory=dict)
     """Vectors to fit on, the last SAMPLES_KEPT."""
+    _pairs: dict[tuple[Embed, str], Pairs] = field(default_factory=dict)
+    """Scores of pairs by reranker and task, the last PAIRS_KEPT."""
+    rankings: OrderedDict[tuple[str, Candidate, int], tuple[Ids, Scores]] = field(default_factory=OrderedDict)
+    """Of stages, the last ones, by task, candidate and depth: hybrids have most of theirs in common."""
+    settled: dict[tuple[str, Candidate], tuple[Candidate, list[Tuned]]] = field(default_factory=dict)
+    """What was tuned, by task and candidate: rankings, timings and bundles all ask for it."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
     """Candidates are scored in threads; what they share is made once."""
 
@@ -63,6 +79,7 @@ class Bench:
         self._fitted = {key: found for key, found in self._fitted.items() if key[0] != model}
         self._samples = {key: found for key, found in self._samples.items() if key[0] != model}
         self._rows = {key: found for key, found in self._rows.items() if key[0] != model}
+        self._pairs = {key: found for key, found in self._pairs.items() if key[0].model != model}
         if (encoder := self._encoders.pop(model, None)) is not None:
             encoder.unload()
 
@@ -107,6 +124,37 @@ class Bench:
             except InputError as error:
                 raise InputError(f"{candidate} on {task.name}: {error}") from None
 
+    def pairs(self, candidate: Embed, task: Task) -> Pairs:
+        """What `candidate` gives to pairs of the task's queries and documents."""
+        key = (candidate, task.fingerprint)
+        with self._lock:
+            if key not in self._pairs:
+                rows = {part.name: self.vectors(candidate.model, task, part) for part in task.text_sets()}
+                index = DenseIndex(self.chain(candidate, task), rows["documents"])
+                for oldest in list(self._pairs)[: -(PAIRS_KEPT - 1)]:
+                    self._pairs.pop(oldest, None)
+                self._pairs[key] = index.pairs(rows["queries"].block(0, len(rows["queries"])))
+            return self._pairs[key]
+
+    def ranked(
+        self, task: Task, candidate: Candidate, depth: int, rank: Callable[[], tuple[Ids, Scores]]
+    ) -> tuple[Ids, Scores]:
+        """What `rank` gives for a stage, kept in memory for a while."""
+        key = (task.fingerprint + (task.tune.fingerprint if task.tune else ""), candidate, depth)
+        with self._lock:
+            if (found := self.rankings.get(key)) is not None:
+                self.rankings.move_to_end(key)
+                return found
+        found = rank()
+        with self._lock:
+            self.rankings[key] = found
+            while (
+                len(self.rankings) > 1
+                and sum(len(one[0]) * one[0].shape[1] for one in self.rankings.values()) > PLACES_KEPT
+            ):
+                self.rankings.popitem(last=False)
+        return found
+
     def _stored(self, model: Model, task: Task, texts: TextSet) -> Rows:
         encoder = self.encoder(model)
         prompt = encoder.prompt(texts.role, task.prompts)
@@ -130,6 +178,14 @@ def fits(candidate: Candidate, model: Model) -> bool:
     if isinstance(candidate, Embed):
         return candidate.model == model and needs_fit(candidate.steps)
     return any(fits(part, model) for part in stages(candidate) if not isinstance(part, Cross))
+
+
+def is_fitted(candidate: Candidate | Cross) -> bool:
+    """Whether something of `candidate` depends on a task's text or queries: a transform, an alignment, a weight."""
+    if isinstance(candidate, Embed):
+        return needs_fit(candidate.steps)
+    own = isinstance(candidate, Asym) or is_tuned(candidate)
+    return own or any(is_fitted(part) for part in stages(candidate))
 
 
 def check_fit(candidate: Embed, task: Task) -> None:

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from sizewise.index.exact import Ids, Scores
 
+AGREEING = 10
 Bools = npt.NDArray[np.bool_]
 
 
@@ -40,7 +41,10 @@ def margins(ids: Ids, scores: Scores) -> npt.NDArray[np.float32]:
     return found
 
 
-def ideal(ids: Ids, gains: npt.NDArray[np.floating], depth: int) -> Ids:
-    """The rankings with their first `depth` ordered by `gains` [q, k]: what a perfect reranker would make of them."""
-    scores = np.where(ids >= 0, gains, -np.inf).astype(np.float32)
-    return reranked(ids, scores, scores, depth)[0]
+def agreements(first: Ids, second: Ids) -> npt.NDArray[np.float32]:
+    """The share of the first AGREEING that two rankings int32 [q, k] (-1: no more) have in common, float32 [q]."""
+    ours, theirs = first[:, :AGREEING], second[:, :AGREEING]
+    common = ((ours[:, :, None] == theirs[:, None, :]).any(axis=2) & (ours >= 0)).sum(axis=1)
+    most = np.maximum((ours >= 0).sum(axis=1), (theirs >= 0).sum(axis=1))
+    share: npt.NDArray[np.float32] = (common / np.maximum(most, 1)).astype(np.float32)
+    return share

@@ -1,21 +1,22 @@
 """Several rankings made one, by ranks or by scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from sizewise.index.exact import Ids, Scores
+from sizewise.index.exact import Ids, Scores, padded
 
 Floats = npt.NDArray[np.float64]
 
+LAST = np.iinfo(np.int64).max
+FEW = 8
+"""A sort of all takes less than one of what reaches the last that is wanted, unless that is one of so many."""
 RANK_CONSTANT = 60
 """Of reciprocal rank fusion: the one of its authors."""
 
 
-def by_ranks(
-    rankings: Sequence[Ids], depth: int, documents: int, tie_rank: npt.NDArray[np.int64] | None = None
-) -> tuple[Ids, Scores]:
+def by_ranks(rankings: Sequence[Ids], depth: int, tie_rank: npt.NDArray[np.int64] | None = None) -> tuple[Ids, Scores]:
     """Reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009): a document's score is the sum of 1 / (60 + its
     rank) over the rankings int32 [q, k] (-1: no more) that found it.
 
@@ -25,21 +26,79 @@ def by_ranks(
         np.broadcast_to(1.0 / (RANK_CONSTANT + 1 + np.arange(ids.shape[1], dtype=np.float64)), ids.shape)
         for ids in rankings
     ]
-    return _summed(rankings, shares, depth, documents, tie_rank)
+    pool = Pool(rankings, tie_rank)
+    return pool.best(np.sum([pool.of(at, share) for at, share in enumerate(shares)], axis=0), depth)
 
 
 def by_scores(
     rankings: Sequence[tuple[Ids, Scores]],
     weights: Sequence[float],
     depth: int,
-    documents: int,
     tie_rank: npt.NDArray[np.int64] | None = None,
 ) -> tuple[Ids, Scores]:
     """A convex combination of scores, each brought to 0 (the last that was found) to 1 (the first) for each query, and
     0 for what was not found: Bruch, Gai and Ingber, "An analysis of fusion functions for hybrid retrieval", 2023."""
-    ids = [found for found, _ in rankings]
-    shares = [weight * _to_one(*ranking) for weight, ranking in zip(weights, rankings, strict=True)]
-    return _summed(ids, shares, depth, documents, tie_rank)
+    return next(by_each(rankings, [weights], depth, tie_rank))
+
+
+def by_each(
+    rankings: Sequence[tuple[Ids, Scores]],
+    weights: Sequence[Sequence[float]],
+    depth: int,
+    tie_rank: npt.NDArray[np.int64] | None = None,
+) -> Iterator[tuple[Ids, Scores]]:
+    """`by_scores` with each of several weights: what they have in common is worked out once."""
+    pool = Pool([ids for ids, _ in rankings], tie_rank)
+    parts = [pool.of(at, _to_one(*ranking)) for at, ranking in enumerate(rankings)]
+    for each in weights:
+        yield pool.best(np.sum([weight * part for weight, part in zip(each, parts, strict=True)], axis=0), depth)
+
+
+class Pool:
+    """All that several rankings int32 [q, k] (-1: no more) found for each query, a place for each document, in the
+    order of ties."""
+
+    def __init__(self, rankings: Sequence[Ids], tie_rank: npt.NDArray[np.int64] | None) -> None:
+        ids = np.concatenate(rankings, axis=1)
+        ties = ids if tie_rank is None else tie_rank[ids]
+        self._order = np.argsort(np.where(ids < 0, LAST, ties), axis=1, kind="stable")  # the same document together
+        self._ids = np.take_along_axis(ids, self._order, axis=1)
+        self._first = np.ones_like(self._ids, bool)
+        self._first[:, 1:] = self._ids[:, 1:] != self._ids[:, :-1]
+        self._starts = np.flatnonzero(self._first)
+        self._nothing = ~self._first | (self._ids < 0)
+        self._columns = np.cumsum([0, *(one.shape[1] for one in rankings)])
+
+    def of(self, at: int, shares: Floats) -> Floats:
+        """What the ranking at position `at` gives, by its `shares` float64 [q, k], at the pool's places [q, width]."""
+        whole = np.zeros(self._ids.shape)
+        whole[:, self._columns[at] : self._columns[at + 1]] = shares
+        placed = np.zeros(self._ids.shape)
+        if len(self._starts):
+            placed[self._first] = np.add.reduceat(np.take_along_axis(whole, self._order, axis=1).ravel(), self._starts)
+        return placed
+
+    def best(self, sums: Floats, depth: int) -> tuple[Ids, Scores]:
+        """The documents with the largest `sums` float64 [q, width], for each query."""
+        width = sums.shape[1]
+        falling = np.where(self._nothing, np.inf, -sums)
+        kept = min(depth, width)
+        if FEW * kept < width:
+            few = self._reaching(falling, kept)
+        else:
+            few = np.argsort(falling, axis=1, kind="stable")[:, :kept]
+        value = -np.take_along_axis(falling, few, axis=1)
+        ids = np.where(np.isfinite(value), np.take_along_axis(self._ids, few, axis=1), -1)
+        found = padded(ids, -1, depth), padded(value, -np.inf, depth)
+        return found[0].astype(np.int32), found[1].astype(np.float32)
+
+    def _reaching(self, falling: Floats, kept: int) -> npt.NDArray[np.int64]:
+        """The first `kept` columns of each row by value, ties by position, sorting only what reaches so far."""
+        last = np.partition(falling, kept - 1, axis=1)[:, kept - 1, None]
+        row, column = np.nonzero(falling <= last)
+        order = np.lexsort((falling[row, column], row))  # stable: equal values stay in the order of columns
+        rank = np.arange(len(row)) - np.searchsorted(row, row)
+        return column[order][rank < kept].reshape(len(falling), kept)
 
 
 def _to_one(ids: Ids, scores: Scores) -> Floats:
@@ -49,28 +108,3 @@ def _to_one(ids: Ids, scores: Scores) -> Floats:
     width = np.where(high > low, high - low, 1.0)
     alone = np.where(high > low, 0.0, 1.0)  # where all scores are equal, all are the best
     return np.where(found, (scores - low) / width + alone, 0.0).astype(np.float64)
-
-
-def _summed(
-    rankings: Sequence[Ids],
-    shares: Sequence[Floats],
-    depth: int,
-    documents: int,
-    tie_rank: npt.NDArray[np.int64] | None,
-) -> tuple[Ids, Scores]:
-    """The documents with the largest sums of shares, for each query."""
-    ids, share = np.concatenate(rankings, axis=1), np.concatenate(shares, axis=1)
-    queries, width = ids.shape
-    row = np.repeat(np.arange(queries, dtype=np.int64), width)[ids.ravel() >= 0]
-    place = ids.ravel()[ids.ravel() >= 0].astype(np.int64)
-    keys, which = np.unique(row * documents + place, return_inverse=True)
-    sums = np.bincount(which, share.ravel()[ids.ravel() >= 0], len(keys))
-    row, place = keys // documents, keys % documents
-    order = np.lexsort((place if tie_rank is None else tie_rank[place], -sums, row))
-    row, place, sums = row[order], place[order], sums[order]
-    rank = np.arange(len(row)) - np.searchsorted(row, row)
-    kept = rank < depth
-    found = np.full((queries, depth), -1, np.int32)
-    scores = np.full((queries, depth), -np.inf, np.float32)
-    found[row[kept], rank[kept]], scores[row[kept], rank[kept]] = place[kept], sums[kept]
-    return found, scores

@@ -21,12 +21,13 @@ from sizewise.report.again import reread
 from sizewise.report.cases import breaks
 from sizewise.report.engines import engines
 from sizewise.report.groups import groups
+from sizewise.report.hybrids import hybrids
 from sizewise.report.payload import payload
 from sizewise.study.run import Run
 
 SCRIPTS = (
     *("numbers", "decide", "words"),
-    *("dom", "terms", "answer", "frontier", "size", "scores", "costs", "engines", "breaks", "made", "page"),
+    *("dom", "terms", "answer", "frontier", "size", "hybrids", "scores", "costs", "engines", "breaks", "made", "page"),
 )
 """In the order in which they build on each other."""
 
@@ -46,6 +47,7 @@ def report_html(run: Run, found: Recommendation, *, text: bool = True) -> str:
         "breaks_of": found.candidate,
         "groups": [one.to_json() for one in groups(run, found, text=text, tasks=tasks)],
         "engines": engines(run, text=text, tasks=tasks),
+        "hybrids": hybrids(run, found.terms),
     }
     if not text:
         about |= without_text(about)

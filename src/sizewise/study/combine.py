@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
+from typing import Literal
 
-from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank, Step, is_shape
+from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank, Step, When, is_shape
 from sizewise.core.errors import InputError
-from sizewise.core.grammar import CROSS, parse, plain_model
+from sizewise.core.grammar import parse, parse_part
 
 DEPTHS = (5, 10, 20, 50, 100, 200)
 HALF = 128
@@ -28,6 +29,10 @@ class Hybrids:
     """Of scores: rank again only where the first two are nearer. They depend on the retriever's scale."""
     weights: tuple[float, ...] = ()
     """Of the first of two that are fused; fusion by ranks is tried anyway."""
+    risks: tuple[float, ...] = ()
+    """Points that may be lost: rank again only the queries that need it, by a threshold that is found for each."""
+    tune: bool = False
+    """Fuse with the weight that is best on queries kept for it, too."""
     fuse: bool = False
     asym: bool = False
     funnels: bool = False
@@ -45,8 +50,11 @@ def combined(asked: Hybrids, plain: Sequence[Candidate], dimensions_of: Callable
     retrievers = [parse(one) for one in asked.retrievers] or [*own, Lexical("bm25")]
     scorers = [reranker(one) for one in asked.rerankers]
     rerankers = [one for one in scorers if isinstance(one, Embed)]
-    fused = list(fusions(retrievers, asked.weights)) if asked.fuse else []
-    found: list[Candidate] = [*fused, *reranks((*retrievers, *fused), scorers, asked)]
+    weights: list[float | Literal["tuned"]] = list(asked.weights)
+    if asked.tune:
+        weights.append("tuned")
+    fused = list(fusions(retrievers, weights)) if asked.fuse else []
+    found: list[Candidate] = [*fused, *again((*retrievers, *fused), scorers, asked)]
     encoders = [one for one in retrievers if isinstance(one, Embed)]
     if asked.asym:
         found += [
@@ -63,30 +71,35 @@ def combined(asked: Hybrids, plain: Sequence[Candidate], dimensions_of: Callable
 
 def reranker(text: str) -> Embed | Cross:
     """What ranks again: an encoder, or `cross:` and one. Raises InputError for anything else."""
-    if text.startswith(CROSS):
-        return Cross(plain_model(text.removeprefix(CROSS)))
-    found = parse(text)
-    if not isinstance(found, Embed) or found.rescore:
-        raise InputError(
-            f"hybrids.rerankers: {text} does not rank again; name an encoder without rescore, or cross:NAME"
-        )
-    return found
+    found = parse_part(text)
+    if isinstance(found, Cross) or (isinstance(found, Embed) and not found.rescore):
+        return found
+    raise InputError(f"hybrids.rerankers: {text} does not rank again; name an encoder without rescore, or cross:NAME")
 
 
-def fusions(retrievers: Sequence[Candidate], weights: Iterable[float]) -> Iterator[Fuse]:
+def fusions(retrievers: Sequence[Candidate], weights: Iterable[float | Literal["tuned"]]) -> Iterator[Fuse]:
     """Every two of them, by ranks and by scores."""
     for pair in combinations(dict.fromkeys(retrievers), 2):
         yield from (Fuse(pair, weight) for weight in (None, *weights))
 
 
-def reranks(retrievers: Iterable[Candidate], rerankers: Sequence[Embed | Cross], asked: Hybrids) -> Iterator[Rerank]:
+def again(retrievers: Iterable[Candidate], rerankers: Sequence[Embed | Cross], asked: Hybrids) -> Iterator[Rerank]:
     """Every reranker behind everything that is not its own ranking, at every depth."""
     for first, second, depth in product(retrievers, rerankers, asked.depths):
         if first != second:
-            for margin in (None, *asked.margins):
-                yield Rerank(first, second, depth, margin)
+            for when in (None, *whens(first, asked)):
+                yield Rerank(first, second, depth, when)
                 if asked.fresh and isinstance(second, Embed):
-                    yield Rerank(first, second, depth, margin, fresh=True)
+                    yield Rerank(first, second, depth, when, fresh=True)
+
+
+def whens(first: Candidate, asked: Hybrids) -> Iterator[When]:
+    """The ways to rank only some queries again: by margin, and by agreement where there are two views to agree."""
+    yield from (When("margin", below) for below in asked.margins)
+    for risk in asked.risks:
+        yield When("margin", None, risk)
+        if isinstance(first, Fuse):
+            yield When("agreement", None, risk)
 
 
 def funnels(model: Embed, depths: Iterable[int], dimensions: int) -> Iterator[Rerank]:

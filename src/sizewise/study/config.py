@@ -19,6 +19,9 @@ from sizewise.study.run import RunFolder
 from sizewise.study.rungs import Ladder
 from sizewise.study.space import Space
 
+TUNE = "tune"
+"""Instead of a share or a file: choose by the queries that tasks keep for it, and confirm on those that are tested."""
+
 
 @dataclass(frozen=True)
 class TaskRef:
@@ -217,7 +220,7 @@ class _Reader:
 
     def hybrids(self, found: Mapping[str, Any]) -> Hybrids:
         table = self.table(found, "hybrids", tuple(one.name for one in fields(Hybrids)))
-        ways = {name: self.flag(table, f"hybrids.{name}") for name in ("fuse", "asym", "funnels", "fresh")}
+        ways = {name: self.flag(table, f"hybrids.{name}") for name in ("fuse", "tune", "asym", "funnels", "fresh")}
         rerankers = self.strings(table, "hybrids.rerankers")
         if not rerankers and not ways["fuse"] and not ways["funnels"]:
             raise self.error("hybrids", "asks for nothing: give rerankers, fuse = true or funnels = true")
@@ -226,12 +229,18 @@ class _Reader:
         weights = self.numbers(table, "hybrids.weights")
         if wrong := next((one for one in weights if not 0 < one < 1), None):
             raise self.error("hybrids.weights", f"must lie between 0 and 1, not {wrong!r}")
+        if ways["tune"] and not ways["fuse"]:
+            raise self.error("hybrids.tune", "is for weights of fusions: give fuse = true too")
+        risks = self.numbers(table, "hybrids.risks")
+        if wrong := next((one for one in risks if one >= 100), None):
+            raise self.error("hybrids.risks", f"must be points (x100) below 100, not {wrong!r}")
         return Hybrids(
             retrievers=self.strings(table, "hybrids.retrievers"),
             rerankers=rerankers,
             depths=self.wholes(table, "hybrids.depths") or DEPTHS,
             margins=self.numbers(table, "hybrids.margins"),
             weights=weights,
+            risks=risks,
             **ways,
         )
 
@@ -249,10 +258,14 @@ class _Reader:
 
     def holdout(self, decide: Mapping[str, Any]) -> Holdout:
         value = decide.get("confirm", 0.0)
+        if value == TUNE:
+            return Holdout(tune=True)
         if isinstance(value, str):
             return Holdout(file=self.path.parent / value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-            raise self.error("decide.confirm", f"must be a share (0 to below 1) or a file of unit ids, not {value!r}")
+            raise self.error(
+                "decide.confirm", f'must be a share (0 to below 1), a file of unit ids, or "{TUNE}", not {value!r}'
+            )
         return Holdout(share=value)
 
     def listed(self, found: Mapping[str, Any], key: str) -> list[Any]:

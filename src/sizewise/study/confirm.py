@@ -14,7 +14,20 @@ from sizewise.decide.evidence import Evidence
 from sizewise.decide.holdout import Positions, confirmation
 from sizewise.decide.recommend import choose
 from sizewise.decide.terms import Terms
+from sizewise.evaluate import record
+from sizewise.pipeline.bench import Bench
 from sizewise.store.files import write_json
+
+
+class Recorded(dict[Candidate, Raw]):
+    """Records on one task, made when they are asked for: to confirm a choice takes two."""
+
+    def __init__(self, bench: Bench, task: Task) -> None:
+        super().__init__()
+        self._bench, self._task = bench, task
+
+    def __missing__(self, candidate: Candidate) -> Raw:
+        return record(self._bench, self._task, candidate)
 
 
 def confirmed(

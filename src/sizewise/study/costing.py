@@ -92,15 +92,16 @@ def finalists(
 
 
 def runners_up(evidence: Evidence, terms: Terms) -> list[str]:
-    """The chosen candidate, the one that loses least, and the cheapest others that would do; at most FINALISTS."""
+    """The chosen candidate, the one that loses least, the cheapest others that would do, and where these are few those
+    that come nearest; FINALISTS, or all."""
     choice = choose(evidence, terms)
     if choice.candidate is None:
         return []
     found = board(evidence, terms)
     enough = found.worst_bound < 1.0 if choice.verdict == "proven" else found.worst_loss < 1.0
     others = [found.names[at] for at in np.argsort(found.costs, kind="stable") if enough[at]]
-    best = found.names[int(found.worst_loss.argmin())]
-    return list(dict.fromkeys([choice.candidate, best, *choice.tied, *others]))[:FINALISTS]
+    nearest = [found.names[at] for at in np.argsort(found.worst_loss, kind="stable")]
+    return list(dict.fromkeys([choice.candidate, nearest[0], *choice.tied, *others, *nearest]))[:FINALISTS]
 
 
 def baseline_task(tasks: Sequence[Task]) -> Mapping[str, Any] | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank, leaves
+from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank, leaves, reranks
+from sizewise.core.grammar import parse
 from sizewise.cost.figures import MEGA, Figures
 from sizewise.data.task import Task
 from sizewise.encode.cross import pair
@@ -18,8 +19,7 @@ from sizewise.pipeline.bench import Bench
 from sizewise.pipeline.build import build, index_from_store
 from sizewise.pipeline.hybrid import POOL, RerankPipeline, Together
 from sizewise.pipeline.live import Given, Pipeline
-from sizewise.pipeline.stages import about, stage
-from sizewise.rank.again import margins
+from sizewise.pipeline.stages import about, fixed, signals
 from sizewise.store.files import digest
 
 PAIRS = 48
@@ -55,6 +55,8 @@ class Timed:
 
     def searched(self, candidate: Candidate) -> dict[str, Any]:
         """Latencies of the search, size of the index, and by stage the share of the queries that it is for."""
+        key = self.key(candidate)
+        candidate, _ = fixed(self._bench, self._task, candidate)
         stored = _stored(candidate)
         pipeline = self._live(stored)
         texts = {part.name: part for part in self._task.text_sets()}
@@ -68,7 +70,7 @@ class Timed:
         p50, p95, p99 = (float(p) for p in np.percentile(times[1:], [50, 95, 99]))
         per_vector = build(self._bench, candidate, self._task).bytes_per_vector or 0.0
         return {
-            "of": self.key(candidate),
+            "of": key,
             "documents": len(texts["documents"].texts),
             "mean_ms": float(np.mean(times[1:])),
             "p50_ms": p50,
@@ -77,7 +79,8 @@ class Timed:
             "bytes_per_vector": per_vector,
             "index_mb": per_vector * len(texts["documents"].texts) / MEGA,
             "read": {str(one): self._read(one) for one in leaves(candidate) if isinstance(one, Cross)},
-            "escalated": {str(one): self._escalated(one) for one in _stages(candidate) if one.margin is not None},
+            "escalated": {str(one): self._escalated(one) for one in reranks(candidate) if one.when is not None},
+            "as": str(candidate),
         }
 
     def _live(self, candidate: Candidate) -> Pipeline:
@@ -124,13 +127,14 @@ class Timed:
         return given
 
     def _escalated(self, candidate: Rerank) -> float:
-        ids, scores = stage(self._bench, self._task, candidate.first, max(POOL, candidate.depth))
-        return float((margins(ids, scores) < (candidate.margin or 0.0)).mean())
+        assert candidate.when is not None
+        return float((signals(self._bench, self._task, candidate) < (candidate.when.below or 0.0)).mean())
 
 
 def hybrid_figures(candidate: Candidate, known: Mapping[Candidate, Figures], searched: Mapping[str, Any]) -> Figures:
     """Composed of the `known` figures of plain encoders. Percentiles are added up, which is a little more than the
     percentile of the sum; what is for few queries only counts in the percentiles that it reaches."""
+    candidate = parse(searched["as"]) if "as" in searched else candidate
     shares = asked_of(candidate, searched["escalated"])
     fresh = list(_fresh(candidate, searched["escalated"]))
     most = searched.get("documents", POOL)
@@ -209,22 +213,9 @@ def indexing(candidate: Candidate) -> list[Embed | Lexical]:
     return list(dict.fromkeys(found))
 
 
-def _stages(candidate: Candidate) -> Iterator[Rerank]:
-    """Every stage of it that ranks again."""
-    match candidate:
-        case Fuse(parts):
-            for part in parts:
-                yield from _stages(part)
-        case Rerank(first):
-            yield from _stages(first)
-            yield candidate
-        case _:
-            return
-
-
 def _fresh(candidate: Candidate, escalated: Mapping[str, float]) -> Iterator[tuple[Embed, float, int]]:
     """What encodes documents when they are found: the encoder, for which share of the queries, how many."""
-    for one in _stages(candidate):
+    for one in reranks(candidate):
         if one.fresh and isinstance(one.second, Embed):
             yield one.second.plain, escalated.get(str(one), 1.0), one.depth
 
@@ -244,7 +235,7 @@ def _threads(count: int) -> Iterator[None]:
 
 def _crosses(candidate: Candidate, escalated: Mapping[str, float]) -> Iterator[tuple[Cross, float, int]]:
     """The cross-encoders: for which share of the queries, how many pairs."""
-    for one in _stages(candidate):
+    for one in reranks(candidate):
         if isinstance(one.second, Cross):
             yield one.second, escalated.get(str(one), 1.0), one.depth
 

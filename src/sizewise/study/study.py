@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from sizewise.core.errors import InputError
 from sizewise.core.progress import Progress, Silent
 from sizewise.cost.price import Prices
 from sizewise.data.load import load_task
-from sizewise.data.task import Task
+from sizewise.data.task import Raw, Task
 from sizewise.decide.evidence import Evidence, TaskFacts
 from sizewise.decide.holdout import Holdout, Positions
 from sizewise.decide.presets import preset_terms
@@ -25,7 +26,7 @@ from sizewise.study.clock import Clock
 from sizewise.study.combine import Hybrids
 from sizewise.study.composed import composed, documents_of, searches
 from sizewise.study.config import StudyConfig
-from sizewise.study.confirm import confirmed
+from sizewise.study.confirm import Recorded, confirmed
 from sizewise.study.costing import finalists, measured
 from sizewise.study.engines import certificates, offered, on_tasks
 from sizewise.study.origins import origins
@@ -33,6 +34,7 @@ from sizewise.study.run import Run, RunFolder
 from sizewise.study.rungs import Ladder
 from sizewise.study.source import source
 from sizewise.study.space import Space
+from sizewise.study.told import ceilings, tuned
 from sizewise.study.truncation import truncation
 from sizewise.study.work import Outline, Work, reference_record
 
@@ -153,13 +155,33 @@ class Study:
                 "held_out": held_out(work.tasks, splits),
                 "seconds": {phase: took for phase, took in clock.seconds.items() if phase in PHASES},
                 "score_seconds": {task.name: clock.seconds[f"score {task.name}"] for task in work.tasks},
-                "confirmation": confirmed(folder.path, evidence, terms, work.tasks, splits, raws, references),
+                "confirmation": self.confirmation(folder.path, evidence, terms, work, splits, raws, references),
                 "slices": [asdict(part) for part in parts],
                 "engines": [one.to_json() for one in on_tasks(engines, evidence, raws)],
                 "truncation": [truncation(bench, task, model) for task in work.tasks for model in work.encoders],
+                "ceilings": [one for task in work.tasks for one in ceilings(bench, task, work.scored)],
+                "tuned": [one for task in work.tasks for one in tuned(bench, task, work.scored)],
                 "remote": remote_facts(bench, work.scored),
             }
             return Run.write(folder, evidence, terms, about, work.tasks, work.scored, raws, references)
+
+    def confirmation(
+        self,
+        folder: Path,
+        evidence: Evidence,
+        terms: Terms,
+        work: Work,
+        splits: Sequence[tuple[Positions, Positions]],
+        raws: Mapping[str, Mapping[Candidate, Raw]],
+        references: Mapping[str, Raw | None],
+    ) -> Mapping[str, Any] | None:
+        """What units that no decision has seen say of the choice; None where there are none."""
+        if not work.tested:
+            return confirmed(folder, evidence, terms, work.tasks, splits, raws, references)
+        every = [np.arange(len(task.units)) for task in work.tested]
+        held = [(units[:0], units) for units in every]
+        known = {task.name: Recorded(work.bench, task) for task in work.tested}
+        return confirmed(folder, evidence, terms, work.tested, held, known, {task.name: None for task in work.tested})
 
     def plan(self) -> Outline:
         """What `run` would do, without doing it: nothing is encoded or measured."""

@@ -1,6 +1,7 @@
 """A study with its tasks loaded and its candidates checked, and each part of the work that is to be done."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 from sizewise.auto.settle import settled
 from sizewise.certify.measure import has_certificate, neighbours
 from sizewise.certify.texts import parts
-from sizewise.core.candidate import Candidate, Cross, Embed, is_hybrid, is_shape, leaves
+from sizewise.core.candidate import Candidate, Cross, Embed, is_hybrid, is_shape, is_tuned, leaves
 from sizewise.core.environment import processors
 from sizewise.core.errors import InputError
 from sizewise.cost.measure import Plan
@@ -25,6 +26,7 @@ from sizewise.pipeline.departure import Sendings, to_encode, together
 from sizewise.store.store import Store
 from sizewise.study.clock import Clock
 from sizewise.study.combine import combined
+from sizewise.study.composed import largest_search
 from sizewise.study.costing import baseline_task, to_send
 from sizewise.study.forecast import SECONDS_A_RECORD
 from sizewise.study.origins import missing_starts
@@ -73,6 +75,8 @@ class Work:
     tasks: list[Task]
     candidates: tuple[Candidate, ...]
     threads: int
+    tested: Sequence[Task] = ()
+    """Where candidates are chosen by queries kept for it: the tasks that confirm the choice."""
 
     @classmethod
     def prepare(cls, study: "Study", bench: Bench, folder: Path, *, dry: bool = False) -> "Work":
@@ -86,6 +90,13 @@ class Work:
                 f"two tasks are called {repeated.pop()!r}; give one a name in its task.toml or the study file"
             )
 
+        tested = [task for task in tasks if task.tune is not None] if study.confirm.tune else []
+        if study.confirm.tune and not tested:
+            raise InputError(
+                'confirm = "tune" chooses by queries that tasks keep for it, and no task has any; add qrels/train.tsv '
+                "to one, or give a share"
+            )
+        tasks = [task.tune or task for task in tasks] if tested else tasks
         bench.calibration = calibration_sample(tasks)
 
         def dimensions_of(candidate: Embed) -> int:
@@ -103,7 +114,7 @@ class Work:
         candidates = expand([*texts, *starts], study.space, dimensions_of)
         if study.hybrids is not None:
             candidates = with_parts((*candidates, *combined(study.hybrids, candidates, dimensions_of)))
-        work = cls(bench, tasks, candidates, threads)
+        work = cls(bench, tasks, candidates, threads, tested)
         work.check()
         return work
 
@@ -111,6 +122,12 @@ class Work:
     def scored(self) -> list[Candidate]:
         """Those that have quality: not shapes."""
         return [one for one in self.candidates if not is_shape(one)]
+
+    @property
+    def worked(self) -> list[Task]:
+        """The tasks, those that confirm a choice, and where something is tuned, those that it is tuned on."""
+        kept = [task.tune for task in self.tasks if task.tune is not None] if any(map(is_tuned, self.scored)) else []
+        return [*self.tasks, *self.tested, *kept]
 
     @property
     def encoders(self) -> list[Embed]:
@@ -129,8 +146,24 @@ class Work:
                     self._check(candidate, part)
                 elif isinstance(part, Cross):
                     self.bench.encoder(part.scorer)  # says what is wrong with it
-        for note in check_unseen(self.candidates, self.tasks):
+        for note in check_unseen(self.candidates, [*self.tasks, *self.tested]):
             self.bench.progress.say(note)
+        if any(map(is_tuned, self.scored)):
+            self._check_tuned()
+
+    def _check_tuned(self) -> None:
+        """What is tuned needs judgements where it is timed, too, and is none the better for queries that were seen."""
+        search = largest_search(self.tasks)
+        if search is not None and not search[0].is_quality:
+            raise InputError(
+                f"task {search[0].name} ({search[0].path}) has the largest corpus, on which hybrids are timed, and no "
+                "judgements to tune them by; leave it out, or what is tuned"
+            )
+        for task in self.tasks:
+            try:
+                check_unseen(self.candidates, [task.tune] if task.tune is not None else [])
+            except InputError as error:
+                self.bench.progress.say(f"tuned all the same, and perhaps in its favour: {error}")
 
     def _check(self, candidate: Candidate, part: Embed) -> None:
         if is_hybrid(candidate) and part.model.is_shape:
@@ -155,7 +188,7 @@ class Work:
                 self.bench.forget(plain.model)
                 continue  # it will not be offered, so nothing of it is stored
             fitted = any(fits(one, plain.model) for one in self.scored)
-            for task in self.tasks:
+            for task in self.worked:
                 for part in task.text_sets():
                     self.bench.vectors(plain.model, task, part)
                 if fitted:
@@ -186,15 +219,21 @@ class Work:
     ) -> tuple[list[Compared], list[Slice]]:
         """All candidates on every task and on its slices, on the units that are not held out."""
         bar = self.bench.progress.bar("compare", float(len(self.tasks)))
-        found, parts = [], []
-        for task, kept in zip(self.tasks, units, strict=True):
+
+        def one(task: Task, kept: Positions) -> tuple[Compared, list[Slice]]:
             known = [raws[task.name].get(candidate) for candidate in self.scored]
             some = kept if len(kept) < len(task.units) else None
-            found.append(compare(task, known, references[task.name], some))
-            parts += slices(task, known, references[task.name], kept)
+            found = compare(task, known, references[task.name], some)
+            parts = slices(task, known, references[task.name], kept)
             bar.advance(1)
-        bar.close()
-        return found, parts
+            return found, list(parts)
+
+        try:
+            with ThreadPoolExecutor(self.threads) as pool:  # it is all large arrays, which leave the other thread alone
+                both = list(pool.map(one, self.tasks, units))
+        finally:
+            bar.close()
+        return [found for found, _ in both], [part for _, parts in both for part in parts]
 
     def cost_subjects(self) -> list[Candidate]:
         """What is measured in a process of its own: every encoder once, shapes too, and the baseline."""
@@ -215,7 +254,7 @@ class Work:
 
     def sendings(self, plan: Plan, folder: Path | None = None) -> Sendings:
         """What would be sent to endpoints: texts without a vector, and those that cost is measured on."""
-        scored = [(task, with_reference(task, self.scored)) for task in self.tasks]
+        scored = [(task, with_reference(task, self.scored)) for task in self.worked]
         timed = to_send(self.cost_subjects(), self.scored, plan, folder)
         return together((to_encode(self.bench, scored), timed))
 
@@ -229,7 +268,7 @@ class Work:
         encodes = []
         for plain in self.encoders:
             encoder = self.bench.encoder(plain.model)
-            for task in self.tasks:
+            for task in self.worked:
                 counts = [0, 0]
                 for part in task.text_sets():
                     prompt = encoder.prompt(part.role, task.prompts)

@@ -32,6 +32,7 @@ async function start() {
   };
 
   drawEngines(run);
+  drawHybrids(run);
   drawSize(run, terms);
   drawContents();
   drawTheme(drawn);
