@@ -221,7 +221,10 @@ def test_a_task_that_is_not_there(whole, tmp_path):
 
 def test_what_does_not_apply_to_bm25(write_bundle, similarity_folder):
     found = verify(write_bundle("bm25"), [similarity_folder]).findings[-1]
-    assert (found.passed, found.detail.rpartition(": ")[2]) == (None, "similarity does not apply to bm25")
+    assert (found.passed, found.detail.rpartition(": ")[2]) == (
+        None,
+        "similarity does not apply to what only ranks documents",
+    )
 
 
 def test_fidelity_needs_its_reference(write_bundle, retrieval_folder, tiny_model, tmp_path, bench):

@@ -101,10 +101,10 @@ def test_pairs_beside_an_adapter(sizewise, tiny_model, retrieval_folder, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["distill", "M", "--text", "T"], "--layers N for a model of N layers, or --static"),
+        (["distill", "M", "--text", "T"], "--layers N for a model of N layers, --static"),
         (
             ["distill", "M", "--layers", "1", "--static", "--text", "T"],
-            "--layers N for a model of N layers, or --static",
+            "--static is made from its teacher alone, without --layers or --into",
         ),
         (["distill", "M", "--layers", "1"], "give --text to train on"),
         (["finetune", "M", "--labels", "T", "--reranker"], "--reranker is for --pairs"),

@@ -13,7 +13,7 @@ from sizewise.bundle.parameters import Arrays, load_arrays, save_arrays
 from sizewise.core.candidate import ROLES, Role
 from sizewise.core.rows import InMemory
 from sizewise.index.dense import DenseIndex
-from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.live import EmbedPipeline, Pipeline
 from sizewise.transform.transform import Codes, Vectors
 
 FIRST = 10
@@ -22,7 +22,7 @@ FIRST = 10
 
 @dataclass(frozen=True)
 class Answers:
-    """On n texts; without vectors and codes for bm25, which has none."""
+    """On n texts; vectors and codes where one encoder is all there is."""
 
     scores: npt.NDArray[np.float32]
     """[n, n]: of document (column) for query (row) by the pipeline's own index; -inf where it is not ranked, and for a
@@ -34,12 +34,11 @@ class Answers:
     documents: Codes | None = None
 
     @classmethod
-    def of(cls, pipeline: EmbedPipeline | LexicalPipeline, texts: Sequence[str]) -> Self:
-        """All texts encoded in one call, as in a study."""
-        if isinstance(pipeline, LexicalPipeline):
-            from sizewise.index.lexical import BM25  # loads scipy
-
-            return cls(_matrix(*BM25(texts).search(texts, len(texts))))
+    def of(cls, pipeline: Pipeline, texts: Sequence[str]) -> Self:
+        """All texts encoded in one call, as in a study. Other pipelines than encoders have them indexed then."""
+        if not isinstance(pipeline, EmbedPipeline):
+            pipeline.index(texts)
+            return cls(_matrix(*pipeline.search(texts, len(texts))))
         encoded = encode(pipeline, texts)
         chain = pipeline.chain
         index = DenseIndex(chain, InMemory(encoded["document"]), pipeline.rescore)

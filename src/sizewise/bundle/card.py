@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 
 from sizewise.bundle.layout import Layout
-from sizewise.core.candidate import Embed
+from sizewise.core.candidate import Cross, Embed
 from sizewise.core.markdown import cell, code, escaped
 from sizewise.core.registry import TRANSFORMS
 from sizewise.cost.figures import written
 from sizewise.encode.folder import DEFAULT_MODEL
-from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline, Pipeline
 
 COSTS = {
     "p50_ms": "median latency, ms",
@@ -29,7 +29,7 @@ COSTS = {
 }
 
 
-def card(layout: Layout, pipeline: EmbedPipeline | LexicalPipeline, about: Mapping[str, Any]) -> str:
+def card(layout: Layout, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
     """Markdown, with the header that the Hugging Face hub reads. `about` as in `write`."""
     parts = (
         _header(layout),
@@ -70,11 +70,14 @@ def _hub_name(name: str) -> str | None:
     return name if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) and not Path(name).is_dir() else None
 
 
-def _what(layout: Layout, pipeline: EmbedPipeline | LexicalPipeline, about: Mapping[str, Any]) -> Iterator[str]:
+def _what(layout: Layout, pipeline: Pipeline, about: Mapping[str, Any]) -> Iterator[str]:
     yield f"# {code(str(layout.candidate))}"
     yield ""
     if isinstance(pipeline, LexicalPipeline):
         yield "Lexical search: documents are ranked by the words that they share with a query (BM25). No model."
+        return
+    if not isinstance(pipeline, EmbedPipeline):
+        yield from _stages(layout, pipeline, about)
         return
     chain, compared = pipeline.chain, "cosine" if layout.similarity == "cosine" else "dot product"
     yield (
@@ -85,6 +88,23 @@ def _what(layout: Layout, pipeline: EmbedPipeline | LexicalPipeline, about: Mapp
     if about.get("fitted_on"):
         yield ""
         yield f"Its transforms were fitted on text of the task {code(about['fitted_on'])}."
+
+
+def _stages(layout: Layout, pipeline: Pipeline, about: Mapping[str, Any]) -> Iterator[str]:
+    models = dict.fromkeys(
+        part.candidate.model.name for part in layout.parts if isinstance(part.candidate, Embed | Cross)
+    )
+    yield (
+        f"A search pipeline of several stages ({pipeline.bytes_per_vector or 0:,.0f} bytes a stored document), built "
+        f"by Sizewise {version('sizewise')}. Its licence is that of the models in it: "
+        f"{', '.join(map(code, models)) or 'none'}."
+    )
+    if about.get("chosen"):
+        yield ""
+        yield f"It is {code(about['chosen'])}, with the weights and thresholds that were found."
+    if about.get("fitted_on"):
+        yield ""
+        yield f"What in it is fitted or tuned was so on the task {code(about['fitted_on'])}."
 
 
 def _use(layout: Layout) -> Iterator[str]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self, cast
 
 import orjson
 
-from sizewise.core.candidate import ROLES, Candidate, Embed, Role
+from sizewise.core.candidate import ROLES, Candidate, Cross, Embed, Role
 from sizewise.core.errors import InputError
-from sizewise.core.grammar import parse
+from sizewise.core.grammar import parse_part
 from sizewise.encode.encoder import Similarity
 from sizewise.store.files import write_json
 
@@ -33,16 +33,21 @@ def is_bundle(folder: Path) -> bool:
 class Layout:
     """`sizewise.json`: the candidate, and where and how its parts lie in the folder."""
 
-    candidate: Candidate
+    candidate: Candidate | Cross
+    """A cross-encoder only as a part of another."""
     model: str | None = None
     """The model's folder in the bundle; "." where the bundle itself is one that sentence-transformers loads; None: no
-    model (bm25)."""
+    model (bm25), or those of the parts."""
     encoder: Mapping[str, Any] | None = None
     """What the encoder's class needs to restore it."""
     prompts: Mapping[Role, str] | None = None
     similarity: Similarity = "cosine"
     incoming: int = 0
     """Dimensions of the encoder's vectors."""
+    learned: str = TRANSFORMS
+    """The file of what was fitted: transforms, or an alignment."""
+    parts: "tuple[Layout, ...]" = ()
+    """What a hybrid is put together from, each once."""
 
     @property
     def loads_elsewhere(self) -> bool:
@@ -51,20 +56,28 @@ class Layout:
         return self.model == "."
 
     def write(self, folder: Path) -> None:
-        about: dict[str, Any] = {"schema": SCHEMA, "candidate": str(self.candidate)}
-        if isinstance(self.candidate, Embed):
+        write_json(folder / PIPELINE, {"schema": SCHEMA, **self.to_json()})
+
+    def to_json(self) -> dict[str, Any]:
+        """Without the schema."""
+        about: dict[str, Any] = {"candidate": str(self.candidate)}
+        if self.model is not None:
             about |= {
                 "model": self.model,
                 "encoder": dict(self.encoder or {}),
-                "precision": self.candidate.model.precision,
-                "runtime": self.candidate.model.runtime,
                 "prompts": dict(self.prompts or {}),
                 "similarity": self.similarity,
                 "dimensions": self.incoming,
+                "learned": self.learned,
+            }
+        if isinstance(self.candidate, Embed):
+            about |= {
+                "precision": self.candidate.model.precision,
+                "runtime": self.candidate.model.runtime,
                 "steps": [str(step) for step in self.candidate.steps],
                 "rescore": self.candidate.rescore,
             }
-        write_json(folder / PIPELINE, about)
+        return about | ({"parts": [part.to_json() for part in self.parts]} if self.parts else {})
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -74,19 +87,31 @@ class Layout:
         if about.get("schema") != SCHEMA:
             raise InputError(f"{path} has schema {about.get('schema')}, and this version reads {SCHEMA}")
         try:
-            candidate = parse(about["candidate"])
-            if not isinstance(candidate, Embed):
-                return cls(candidate)
-            return cls(
-                candidate,
-                str(about["model"]),
-                dict(about["encoder"]),
-                {role: str(about["prompts"][role]) for role in ROLES},
-                cast("Similarity", about["similarity"]),
-                int(about["dimensions"]),
-            )
+            return cls.from_json(about)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is not as this version writes it ({error!r}); build the bundle again") from None
+
+    @classmethod
+    def from_json(cls, about: Mapping[str, Any]) -> Self:
+        """What `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        candidate = parse_part(about["candidate"])
+        parts = tuple(cls.from_json(part) for part in about.get("parts", ()))
+        if not isinstance(candidate, Embed) and "model" not in about:
+            return cls(candidate, parts=parts)
+        learned = about.get("learned", TRANSFORMS)
+        for name in (about["model"], learned):
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+                raise ValueError(f"{name} is no path inside a bundle")
+        return cls(
+            candidate,
+            str(about["model"]),
+            dict(about["encoder"]),
+            {role: str(about["prompts"][role]) for role in ROLES},
+            cast("Similarity", about["similarity"]),
+            int(about["dimensions"]),
+            str(learned),
+            parts,
+        )
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,17 +1,21 @@
 """From a bundle to a live pipeline, without a store, a task or the model that it was made from."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sizewise.bundle import parameters
-from sizewise.bundle.layout import TRANSFORMS, Layout
-from sizewise.core.candidate import Embed
+from sizewise.bundle.layout import PIPELINE, Layout
+from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Lexical, Model, leaves
+from sizewise.core.errors import InputError
 from sizewise.core.extras import require
-from sizewise.encode.encoder import Trust
+from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.resolve import encoder_class
-from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
+from sizewise.pipeline.hybrid import put_together
+from sizewise.pipeline.live import EmbedPipeline, Pipeline
+from sizewise.transform.align import Alignment
 
 
-def load_bundle(path: Path | str, trust: Trust | None = None) -> EmbedPipeline | LexicalPipeline:
+def load_bundle(path: Path | str, trust: Trust | None = None) -> Pipeline:
     """The pipeline in the folder `path`; weights load with the first text.
 
     Whether the files are those that were written is for `verify` to tell. Raises InputError when `path` is no bundle,
@@ -20,12 +24,48 @@ def load_bundle(path: Path | str, trust: Trust | None = None) -> EmbedPipeline |
     folder = Path(path)
     layout = Layout.read(folder)
     candidate = layout.candidate
-    if not isinstance(candidate, Embed):
+    if isinstance(candidate, Cross):
+        raise InputError(f"{folder / PIPELINE}: {candidate} finds nothing by itself; build the bundle again")
+    if any(isinstance(one, Lexical) for one in leaves(candidate)):
         require("bm25s", f"a bundle of {candidate}")
-        return LexicalPipeline()
-    encoder = encoder_class(candidate.model).restore(
-        folder / (layout.model or "."), candidate.model, layout.encoder or {}, trust
-    )
-    cosine = layout.similarity == "cosine"
-    chain = parameters.load(folder / TRANSFORMS, candidate.steps, layout.incoming, cosine=cosine)
-    return EmbedPipeline(encoder, dict(layout.prompts or {}), chain, candidate.rescore)
+    return put_together(candidate, _Kept(folder, layout, trust))
+
+
+@dataclass
+class _Kept:
+    """Parts from a bundle; each encoder once."""
+
+    folder: Path
+    layout: Layout
+    trust: Trust | None
+    encoders: dict[str, Encoder] = field(default_factory=dict)
+
+    def embed(self, one: Embed) -> EmbedPipeline:
+        part = self.part(one)
+        encoder = self.encoder(part, one.model)
+        cosine = part.similarity == "cosine"
+        chain = parameters.load(self.folder / part.learned, one.steps, part.incoming, cosine=cosine)
+        return EmbedPipeline(encoder, dict(part.prompts or {}), chain, one.rescore)
+
+    def cross(self, one: Cross) -> Encoder:
+        return self.encoder(self.part(one), one.scorer)
+
+    def aligned(self, one: Asym) -> tuple[Encoder, str, Alignment]:
+        part = self.part(one)
+        arrays = parameters.load_arrays(self.folder / part.learned)
+        alignment = Alignment(arrays["matrix"], arrays["offset"])
+        return self.encoder(part, one.queries.model), (part.prompts or {}).get("query", ""), alignment
+
+    def part(self, one: Candidate | Cross) -> Layout:
+        """Where `one` lies. Raises InputError when the bundle does not say."""
+        for part in (self.layout, *self.layout.parts):
+            if part.candidate == one and part.model is not None:
+                return part
+        raise InputError(f"{self.folder / PIPELINE} does not say where {one} is; build the bundle again")
+
+    def encoder(self, part: Layout, model: Model) -> Encoder:
+        where = part.model or "."
+        if where not in self.encoders:
+            made = encoder_class(model).restore(self.folder / where, model, part.encoder or {}, self.trust)
+            self.encoders[where] = made
+        return self.encoders[where]

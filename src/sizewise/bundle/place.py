@@ -1,8 +1,8 @@
-"""A bundle appears whole, or not at all, and takes the place of nothing but a bundle."""
+"""A bundle or an index appears whole, or not at all, and takes the place of nothing but one of its kind."""
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,27 +10,29 @@ from sizewise.bundle.layout import is_bundle
 from sizewise.core.errors import InputError
 
 
-def check_place(out: Path, *, force: bool) -> None:
-    """Raises InputError when `out` is taken, unless by a bundle that `force` lets be replaced, or cannot be made."""
+def check_place(out: Path, *, force: bool, kind: str = "bundle", holds: Sequence[str] = ()) -> None:
+    """Raises InputError when `out` is taken, unless by one of the `kind` (known by the files that it `holds`, or as
+    bundles are) that `force` lets be replaced, or cannot be made."""
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise InputError(f"{out} is a {'link' if out.is_symlink() else 'file'}; name a new folder for the bundle")
+        raise InputError(f"{out} is a {'link' if out.is_symlink() else 'file'}; name a new folder for the {kind}")
     if out.is_dir() and any(out.iterdir()):
-        if not is_bundle(out):
-            raise InputError(f"{out} is not empty and no bundle, so it is left alone; name a new folder")
+        if not (all((out / name).is_file() for name in holds) if holds else is_bundle(out)):
+            raise InputError(f"{out} is not empty and no {kind}, so it is left alone; name a new folder")
         if not force:
-            raise InputError(f"{out} is a bundle already; name a new folder, or replace it with --force")
+            one = f"{'an' if kind == 'index' else 'a'} {kind}"
+            raise InputError(f"{out} is {one} already; name a new folder, or replace it with --force")
     if not out.parent.is_dir():
         raise InputError(f"{out} cannot be made: {out.parent} is no folder; make it first, or name another")
 
 
 @contextmanager
-def placed(out: Path, *, force: bool) -> Iterator[Path]:
+def placed(out: Path, *, force: bool, kind: str = "bundle", holds: Sequence[str] = ()) -> Iterator[Path]:
     """An empty folder that becomes `out` when the block ends, and vanishes when it fails or is interrupted.
 
     Raises InputError as `check_place`.
     """
     out = out.absolute()
-    check_place(out, force=force)
+    check_place(out, force=force, kind=kind, holds=holds)
     try:
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
@@ -40,7 +42,7 @@ def placed(out: Path, *, force: bool) -> Iterator[Path]:
         new.mkdir()
         yield new
         _readable(new)
-        check_place(out, force=force)  # again: something may have come there meanwhile
+        check_place(out, force=force, kind=kind, holds=holds)  # again: something may have come there meanwhile
         _take(out, new, temporary / "old")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from sizewise.core.candidate import Candidate, Embed
+from sizewise.core.candidate import Candidate, Cross, Embed, leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ COARSE = Tolerance(cosine=0.995, length=2e-2, near_tie=0.2, points=0.5)
 
 
 def tolerance(candidate: Candidate) -> Tolerance:
-    """Of a candidate, by its weights; bm25 is exact."""
-    precision = candidate.model.precision if isinstance(candidate, Embed) else "float32"
-    return {"float32": EXACT, "int8": COARSE, "float8": COARSE}.get(precision, SHORT)
+    """Of a candidate, by the weights of its encoders, the widest; bm25 is exact."""
+    precisions = [one.model.precision for one in leaves(candidate) if isinstance(one, Embed | Cross)]
+    found = [{"float32": EXACT, "int8": COARSE, "float8": COARSE}.get(precision, SHORT) for precision in precisions]
+    return min(found, key=lambda one: one.cosine, default=EXACT)

@@ -32,6 +32,10 @@ def command(
     text: Text = [],  # noqa: B006 - typer copies defaults
     layers: Annotated[int | None, typer.Option(min=1, help="Keep so many of its layers.")] = None,
     static: Annotated[bool, typer.Option("--static", help="One vector a token instead: runs without torch.")] = False,
+    into: Annotated[
+        str | None,
+        typer.Option(help="Learn the vectors of this model instead: for queries to documents that it encodes."),
+    ] = None,
     dimensions: Annotated[
         int | None, typer.Option(min=1, help="A narrower output (default: the teacher's; 256 for --static).")
     ] = None,
@@ -67,12 +71,13 @@ def command(
     quiet: options.Quiet = False,
     json: options.JsonFile = None,
 ) -> None:
-    """Make a smaller model that gives its teacher's vectors: fewer layers, or one vector a token.
+    """Make a smaller model that gives its teacher's vectors: fewer layers, or one vector a token; or, with --into, one
+    whose queries find what another model encoded.
 
     Stopped, the same command goes on where it was. With --task, the model is compared with its teacher on units that
     it never saw, and the verdict is printed.
     """
-    from sizewise.core.candidate import Embed, Model
+    from sizewise.core.candidate import Asym, Embed, Model
     from sizewise.core.grammar import local, plain_model
     from sizewise.data.load import load_task
     from sizewise.pipeline.bench import Bench
@@ -82,8 +87,13 @@ def command(
     from sizewise.train.static import StaticDistillation, make_static
     from sizewise.train.work import check_out
 
-    if (layers is None) == (not static):
-        raise InputError("say what to make: --layers N for a model of N layers, or --static for one vector a token")
+    if static and (layers is not None or into is not None):
+        raise InputError("--static is made from its teacher alone, without --layers or --into")
+    if layers is None and not static and into is None:
+        raise InputError(
+            "say what to make: --layers N for a model of N layers, --static for one vector a token, or --into MODEL "
+            "for queries to documents of that model"
+        )
     if not static and (int8 or own_vocabulary):
         raise InputError(f"--{'int8' if int8 else 'own-vocabulary'} is for --static models")
     if static and matryoshka:
@@ -103,15 +113,20 @@ def command(
     with Store(store) as opened:
         bench = Bench(opened, options.trust(trust_remote_code, allow_pickle), progress)
         common: dict[str, Any] = {"sources": text, "price_per_hour": price_per_hour}
-        if layers is None:
+        if static:
             table = StaticDistillation(model, int8=int8, own_vocabulary=own_vocabulary, seed=seed, **given)
             about = make_static(table, found, out, bench, **common)
         else:
             assert found is not None
-            asked = Distillation(model, layers, widths=tuple(matryoshka), seed=seed, **given)
+            space = None if into is None else plain_model(into)
+            asked = Distillation(model, layers, space, widths=tuple(matryoshka), seed=seed, **given)
             about = distil(asked, found, out, bench, **common)
         made = Embed(Model(f"static:{out}" if static else local(out)))
-        verdict = gate(bench, Embed(model), made, keeps=tasks, margin=margin)
+        if into is None:
+            verdict = gate(bench, Embed(model), made, keeps=tasks, margin=margin)
+        else:
+            large = Embed(plain_model(into))
+            verdict = gate(bench, large, Asym(made, large), keeps=tasks, margin=margin)
     show_made(out, about, verdict, json)
 
 

@@ -21,10 +21,12 @@ from sizewise.cli import (
     export,
     failure,
     finetune,
+    index,
     options,
     presets,
     recommend,
     report,
+    search,
     store,
     study,
     task,
@@ -61,6 +63,8 @@ for module in (
     finetune,
     build,
     verify,
+    index,
+    search,
 ):
     app.command(module.NAME)(module.command)
 app.add_typer(store.app, name="store")

@@ -14,20 +14,23 @@ from sizewise.bundle.verify import Report
 from sizewise.bundle.write import check_candidate, write
 from sizewise.certify.measure import certify, check_neighbours, has_certificate
 from sizewise.certify.texts import parts
-from sizewise.core.candidate import ROLES, Candidate, Embed, Lexical, Role
+from sizewise.core.candidate import ROLES, Candidate, Cross, Embed, Lexical, Role, leaves
 from sizewise.core.environment import processors
 from sizewise.core.errors import InputError, RunError
 from sizewise.core.progress import Progress, Silent
 from sizewise.data.task import Task
 from sizewise.decide.recommendation import Recommendation
-from sizewise.encode.encoder import Trust
-from sizewise.pipeline.bench import Bench, calibration_sample
-from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
+from sizewise.encode.encoder import Encoder, Trust
+from sizewise.pipeline import build as pipelines
+from sizewise.pipeline.bench import Bench, calibration_sample, is_fitted
+from sizewise.pipeline.hybrid import taken_apart
+from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline, Pipeline
+from sizewise.pipeline.stages import fixed
 from sizewise.ship.measured import Row, measured
 from sizewise.ship.source import Chosen, base_task, chosen
 from sizewise.store.store import Store
 from sizewise.study.run import Run
-from sizewise.transform.chain import Chain, check_steps, needs_fit
+from sizewise.transform.chain import Chain, check_steps
 
 
 @dataclass(frozen=True)
@@ -85,15 +88,18 @@ def build(
     with Store(store) as opened:
         bench = Bench(opened, trust or Trust(), progress or Silent(), calibration_sample(found.tasks))
         engine = _engine(bench, found)
-        pipeline, base = _live(bench, found, fit)
-        fitted_on = base.name if base and isinstance(pipeline, EmbedPipeline) and _fits(found.candidate) else None
+        base = base_task(found.tasks, fit)
+        served, pipeline = _live(bench, found, base)
+        fitted_on = base.name if base and is_fitted(found.candidate) else None
         rows = measured(bench, found, pipeline, base)
         about = {"fitted_on": fitted_on, "measured": rows, **_of_run(found), **engine}
+        if served != found.candidate:
+            about |= {"chosen": str(found.candidate)}
         with placed(out, force=force) as folder:
             bench.progress.say(f"{found.candidate}: writing the bundle")
-            write(folder, found.candidate, pipeline, about, threads or processors())
-            if isinstance(pipeline, EmbedPipeline):
-                pipeline.encoder.unload()
+            write(folder, served, pipeline, about, threads or processors())
+            for _, part in taken_apart(served, pipeline):
+                (part if isinstance(part, Encoder) else part.encoder).unload()
             bench.progress.say("checking it in a fresh process")
             report = replace(fresh.verify(folder, threads=threads), bundle=str(out))
             if not report.passed:
@@ -107,14 +113,21 @@ def _limit_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _live(bench: Bench, found: Chosen, fit: str | None) -> tuple[EmbedPipeline | LexicalPipeline, Task | None]:
-    """The pipeline to serve, and the task that its transforms were fitted on and its prompts are from."""
-    base = base_task(found.tasks, fit)
+def _live(bench: Bench, found: Chosen, base: Task | None) -> tuple[Candidate, Pipeline]:
+    """The candidate with nothing left to tune, and the pipeline to serve, fitted on `base`, whose prompts it has."""
     candidate = found.candidate
     if isinstance(candidate, Lexical):
-        return LexicalPipeline(), base
+        return candidate, LexicalPipeline()
     if not isinstance(candidate, Embed):
-        raise InputError(f"{candidate}: bundles of several stages are not written yet; build its parts one by one")
+        if base is None:
+            raise InputError(f"{candidate} is put together on text of yours: give the folder of a task with --task")
+        for part in leaves(candidate):
+            if not isinstance(part, Lexical):
+                bench.encoder(part.scorer if isinstance(part, Cross) else part.model).check_export()
+        served, told = fixed(bench, base, candidate)
+        for one in told:
+            bench.progress.say(f"{one.stage}: {one.found}, by {one.queries:,} queries of {base.name}")
+        return served, pipelines.build(bench, served, base)
     encoder = bench.encoder(candidate.model)
     encoder.check_export()
     try:
@@ -123,7 +136,7 @@ def _live(bench: Bench, found: Chosen, fit: str | None) -> tuple[EmbedPipeline |
         raise InputError(f"{candidate}: {error}") from None
     if base is not None:
         chain = bench.chain(candidate, base)
-    elif _fits(candidate):
+    elif is_fitted(candidate):
         raise InputError(f"{candidate} must be fitted on text of yours: give the folder of a task with --task")
     else:
         empty = np.empty((0, encoder.dimensions), dtype=np.float32)
@@ -132,7 +145,7 @@ def _live(bench: Bench, found: Chosen, fit: str | None) -> tuple[EmbedPipeline |
     for task in (*found.tasks, *([base] if base else [])):
         own |= task.prompts
     prompts = {role: encoder.prompt(role, own) for role in ROLES}
-    return EmbedPipeline(encoder, prompts, chain, candidate.rescore), base
+    return candidate, EmbedPipeline(encoder, prompts, chain, candidate.rescore)
 
 
 def _engine(bench: Bench, found: Chosen) -> dict[str, Any]:
@@ -147,10 +160,6 @@ def _engine(bench: Bench, found: Chosen) -> dict[str, Any]:
     made = certify(bench, found.candidate.model, parts())
     bench.progress.say(made.sentence)
     return {"engine": made.to_json()}
-
-
-def _fits(candidate: Candidate) -> bool:
-    return isinstance(candidate, Embed) and needs_fit(candidate.steps)
 
 
 def _of_run(found: Chosen) -> dict[str, Any]:

@@ -10,25 +10,25 @@ from typing import Any
 
 from sizewise.bundle.score import points, served_record
 from sizewise.bundle.tolerance import tolerance
-from sizewise.core.candidate import Candidate, Embed
+from sizewise.core.candidate import Candidate, is_tuned
 from sizewise.core.errors import RunError
 from sizewise.core.grammar import parse
 from sizewise.data.task import Task
 from sizewise.decide.evidence import Compared, compare
-from sizewise.evaluate import applies, record_key
-from sizewise.pipeline.bench import Bench
-from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline
+from sizewise.evaluate import applies, record, record_key
+from sizewise.pipeline.bench import Bench, is_fitted
+from sizewise.pipeline.hybrid import encoded
+from sizewise.pipeline.live import EmbedPipeline, Pipeline
 from sizewise.ship.source import Chosen
 from sizewise.study.space import reference_of
 from sizewise.study.work import reference_record
-from sizewise.transform.chain import needs_fit
 
 Row = dict[str, Any]
 AGREES = 0.01
 """Points: two computations of one record are equal but for rounding."""
 
 
-def measured(bench: Bench, chosen: Chosen, pipeline: EmbedPipeline | LexicalPipeline, base: Task | None) -> list[Row]:
+def measured(bench: Bench, chosen: Chosen, pipeline: Pipeline, base: Task | None) -> list[Row]:
     """A row for each task that the candidate applies to. `base` is the task that transforms were fitted on.
 
     Raises RunError when the model is not the one that the run measured.
@@ -38,24 +38,25 @@ def measured(bench: Bench, chosen: Chosen, pipeline: EmbedPipeline | LexicalPipe
         if not applies(chosen.candidate, task):
             bench.progress.say(f"{chosen.candidate} does not apply to {task.name} ({task.kind}); left out")
             continue
-        fitted_here = not isinstance(chosen.candidate, Embed) or not needs_fit(chosen.candidate.steps) or task is base
+        fitted_here = not is_fitted(chosen.candidate) or task is base
+        cross_fitted = is_tuned(chosen.candidate) and task is base and task.tune is None
         if chosen.run is not None and fitted_here and _same_prompts(pipeline, task):
             row = _from_run(bench, chosen, pipeline, at)
         else:
-            row = _now(bench, chosen, pipeline, task)
-        rows.append(row | {"fitted_here": fitted_here})
+            row = _now(bench, chosen, pipeline, task, cross_fitted=cross_fitted)
+        rows.append(row | {"fitted_here": fitted_here} | ({"cross_fitted": True} if cross_fitted else {}))
     return rows
 
 
-def _same_prompts(pipeline: EmbedPipeline | LexicalPipeline, task: Task) -> bool:
+def _same_prompts(pipeline: Pipeline, task: Task) -> bool:
     """Whether the task's texts were encoded in the study as the bundle encodes them."""
-    if isinstance(pipeline, LexicalPipeline):
-        return True
-    roles = {part.role for part in task.text_sets()}
-    return all(pipeline.encoder.prompt(role, task.prompts) == pipeline.prompts[role] for role in roles)
+    parts = encoded(pipeline)
+    if isinstance(pipeline, EmbedPipeline):
+        parts = ((pipeline.encoder, role, pipeline.prompts[role]) for role in {part.role for part in task.text_sets()})
+    return all(encoder.prompt(role, task.prompts) == prompt for encoder, role, prompt in parts)
 
 
-def _from_run(bench: Bench, chosen: Chosen, pipeline: EmbedPipeline | LexicalPipeline, at: int) -> Row:
+def _from_run(bench: Bench, chosen: Chosen, pipeline: Pipeline, at: int) -> Row:
     """The run's own score. It is measured again where the store has no record of it: models change, and so do versions.
 
     Units that are held out stay closed: then the run's score is taken as it is.
@@ -72,7 +73,7 @@ def _from_run(bench: Bench, chosen: Chosen, pipeline: EmbedPipeline | LexicalPip
         _check(chosen, row, points(task, raw), AGREES)
     if raw is None:
         bench.progress.say(f"{task.name}: the store has no record of {chosen.candidate} as it is now; measured again")
-        again = _now(bench, chosen, pipeline, task)
+        again = _now(bench, chosen, pipeline, task, cross_fitted=is_tuned(chosen.candidate) and task.tune is None)
         _check(chosen, row, again["value"], tolerance(chosen.candidate).points)
         return again
     return row
@@ -86,9 +87,13 @@ def _check(chosen: Chosen, row: Row, now: float, allowed: float) -> None:
         )
 
 
-def _now(bench: Bench, chosen: Chosen, pipeline: EmbedPipeline | LexicalPipeline, task: Task) -> Row:
-    """Scored with what the bundle carries."""
-    raw = served_record(pipeline, task, bench.store, bench.progress)
+def _now(bench: Bench, chosen: Chosen, pipeline: Pipeline, task: Task, *, cross_fitted: bool = False) -> Row:
+    """Scored with what the bundle carries; where that was tuned on the very queries, each with what others chose."""
+    raw = (
+        record(bench, task, chosen.candidate)
+        if cross_fitted
+        else served_record(pipeline, task, bench.store, bench.progress)
+    )
     reference = reference_record(bench, task, _candidates(chosen))
     row = _row(task, compare(task, [raw], reference), 0, _reference(chosen, task))
     return row | {"units": len(task.units), "groups": task.units.group_count, "measured": "when built"}

@@ -1,0 +1,60 @@
+"""`sizewise search`: a bundle's pipeline on an indexed corpus."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sizewise.cli import options
+from sizewise.core.errors import InputError
+from sizewise.core.text import clipped, printable
+
+if TYPE_CHECKING:
+    from sizewise.search.open import Hit
+
+NAME = "search"
+SHOWN = 200
+"""Characters of a document."""
+
+
+def command(
+    path: Annotated[Path, typer.Argument(metavar="INDEX | BUNDLE", help="An index, or a bundle with one beside it.")],
+    query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to look for; - reads a query a line.")],
+    depth: Annotated[int, typer.Option("--depth", "-k", min=1, help="Documents to show for each query.")] = 10,
+    bundle: Annotated[Path | None, typer.Option(help="Where the index's bundle is now.")] = None,
+    json: options.JsonFile = None,
+) -> None:
+    """Rank the documents of an index for queries, as the bundle was measured."""
+    import time
+    from dataclasses import asdict
+
+    from sizewise.search.open import Searcher
+
+    queries = [line.rstrip("\n") for line in sys.stdin if line.strip()] if query == ["-"] else query
+    if not queries or not all(one.strip() for one in queries):
+        raise InputError("a query is empty; write what to look for")
+    searcher = Searcher.open(path, bundle)
+    searcher.search(queries[:1], 1)  # loads the weights
+    started = time.perf_counter()
+    found = searcher.search(queries, depth)
+    took = (time.perf_counter() - started) * 1e3 / len(queries)
+    if json is not None:
+        told = [{"query": one, "hits": [asdict(hit) for hit in hits]} for one, hits in zip(queries, found, strict=True)]
+        options.write_document(json, {"schema": 1, "candidate": searcher.about.candidate, "results": told})
+        if str(json) == "-":
+            return
+    console = options.console()
+    for one, hits in zip(queries, found, strict=True):
+        if len(queries) > 1:
+            console.print(printable(one), style="bold", highlight=False, soft_wrap=True)
+        for hit in hits:
+            console.print(_line(hit), highlight=False, markup=False, soft_wrap=True)
+        if not hits:
+            console.print("nothing found: no document shares a word with the query", highlight=False)
+    console.print(f"{took:.1f} ms a query, {searcher.about.documents:,} documents", style="dim", highlight=False)
+
+
+def _line(hit: "Hit") -> str:
+    text = " ".join(f"{hit.title}  {hit.text}".split())
+    return printable(f"{hit.rank:3}  {hit.score:8.4f}  {hit.id}  {clipped(text, SHOWN)}")
