@@ -53,6 +53,34 @@ def test_a_layer_less_and_nearer_than_before(asked, training_texts, tiny_model, 
     assert not list(tmp_path.glob(".*")), "nothing of the work is left"
 
 
+@pytest.mark.parametrize("layers", [1, None])
+def test_into_the_space_of_another(asked, layers, training_texts, dense_model, tmp_path, store):
+    """A student of another width gives the other model's vectors. It begins as their best alignment, so that weights
+    drawn at random have little to gain."""
+    other = Model(str(dense_model))
+    about = make(
+        replace(asked, layers=layers, into=other),
+        training_texts,
+        tmp_path / "made",
+        store,
+    )
+    student, large = loaded(tmp_path / "made"), loaded(dense_model)
+    unseen = ["a bird over the river", "moon and market"]
+    found, wanted = student.encode(unseen), large.encode(unseen, normalize_embeddings=True)
+    assert found.shape == wanted.shape
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+    assert about.found["cosine_with_the_teacher_before"] > 0.8
+    gained = about.found["cosine_with_the_teacher"] - about.found["cosine_with_the_teacher_before"]
+    assert gained > (0 if layers is None else -0.02)
+    assert about.settings["into"] == str(dense_model)
+    assert about.made.endswith(f"trained to match the vectors of {dense_model} for queries")
+
+
+def test_a_space_has_its_own_width(asked, training_texts, dense_model, tmp_path, store):
+    with pytest.raises(InputError, match="--into takes the dimensions of the space"):
+        make(replace(asked, into=Model(str(dense_model)), dimensions=4), training_texts, tmp_path / "made", store)
+
+
 def test_it_says_where_it_comes_from(asked, training_texts, tmp_path, store):
     made = tmp_path / "made"
     about = make(asked, training_texts, made, store)
@@ -132,6 +160,27 @@ def test_batches_halve_when_memory_runs_out(asked, training_texts, tmp_path, sto
     assert any("out of memory: going on with batches in" in line for line in told.said)
     assert about.found["cosine_with_the_teacher"] > about.found["cosine_with_the_teacher_before"]
     assert sizes[-1] <= 9
+
+
+def test_looking_needs_no_more_memory_than_training_leaves(dense_model, monkeypatch):
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from sizewise.train.look import COSINE, agreement
+
+    model, texts = SentenceTransformer(str(dense_model), device="cpu"), ["a river", "the moon", "an ocean"] * 5
+    wanted = model.encode(texts, normalize_embeddings=True)
+    encode, sizes = SentenceTransformer.encode, []
+
+    def narrow(self, texts, batch_size, **asked):
+        sizes.append(batch_size)
+        if batch_size > 9:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return encode(self, texts, batch_size=batch_size, **asked)
+
+    monkeypatch.setattr(SentenceTransformer, "encode", narrow)
+    assert agreement(model, texts, wanted)()[COSINE] == pytest.approx(1, abs=1e-5)
+    assert sizes == [64, 32, 16, 8]
 
 
 def test_one_text_that_does_not_fit(asked, training_texts, tmp_path, store, monkeypatch):

@@ -1,4 +1,4 @@
-"""Distillation: a model with fewer layers, trained to make its teacher's vectors."""
+"""Distillation: a model with fewer layers, trained to make its teacher's vectors, or those of another model."""
 
 import time
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from sizewise.train.look import COSINE, agreement, held_out
 from sizewise.train.teacher import Teacher, Vectors
 from sizewise.train.texts import TrainingText
 from sizewise.train.work import MODEL, workplace
+from sizewise.transform.align import Alignment
 from sizewise.transform.chain import unit
 from sizewise.transform.project import principal_axes
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 TRIED = 300
 """Texts on which the layers to keep are chosen."""
+ALIGNED = 2_000
+"""Texts on which a student's first vectors are brought into another space, at most."""
 AXES_TEXTS = 20_000
 """Texts that a narrower output is fitted on, at most."""
 BATCH_TOKENS = 8_192
@@ -41,7 +44,11 @@ class Distillation:
     """What is to be made. Two that are equal, on equal texts, make the same model within noise."""
 
     teacher: Model
-    layers: int
+    """What it begins as, and with no other space to go into, whose vectors it learns."""
+    layers: int | None
+    """Of `teacher`, that are kept; None: all, which needs another space to go into."""
+    into: Model | None = None
+    """Another model, in whose space of queries its vectors are to lie."""
     dimensions: int | None = None
     """Of the output; None: the teacher's."""
     widths: Sequence[int] = ()
@@ -53,6 +60,8 @@ class Distillation:
 
     def check(self, width: int) -> None:
         """Raises InputError for what a teacher of so many dimensions cannot be made into."""
+        if self.into is not None and (self.dimensions is not None or self.widths):
+            raise InputError("--into takes the dimensions of the space; leave --dimensions and --matryoshka out")
         if self.dimensions is not None and not 0 < self.dimensions < width:
             raise InputError(f"--dimensions {self.dimensions}: give a number below the teacher's {width}")
         most = self.dimensions or width
@@ -81,31 +90,41 @@ def distil(
     from sizewise.train.trainer import Material, Settings, train
 
     started = time.perf_counter()
-    teacher, trust = Teacher.of(asked.teacher, bench.trust), bench.trust
+    trust = bench.trust
+    teacher = Teacher.of(asked.into, trust, "query") if asked.into else Teacher.of(asked.teacher, trust)
+    prompt = bench.encoder(asked.teacher).prompt("query") if asked.into else teacher.prompt
     asked.check(teacher.encoder.dimensions)
     folder, weights = teacher_folder(asked.teacher, trust)
     texts = list(text.texts)
-    recipe = {"made": "distilled", **asdict(asked), "weights": weights, "texts": hash_of(texts)}
+    space = {"space": teacher.encoder.key(teacher.prompt)} if asked.into else {}
+    recipe = {"made": "distilled", **asdict(asked), "weights": weights, "texts": hash_of(texts), **space}
     with workplace(out, recipe, bench.progress) as work:
         whole = to_train(folder, asked.teacher.name, trust)
         layers = depth(whole, asked.teacher.name)
-        if asked.layers >= layers:
+        if asked.layers is not None and asked.layers >= layers:
             raise InputError(f"{asked.teacher.name} has {layers} layers; keep fewer than that, not {asked.layers}")
         wanted = teacher.vectors(texts, bench, work / "teacher.npy")
         unseen = held_out(len(texts), asked.seed)
         trained_on = np.setdiff1d(np.arange(len(texts)), unseen)
         sample = sampled(trained_on, TRIED, asked.seed)
-        kept, tried = best_start(
-            whole, asked.layers, [teacher.prompt + texts[at] for at in sample], wanted[sample], asked.teacher.name
-        )
-        bench.progress.say(f"keeping layers {_listed(kept)} of {layers}: cosine {tried[kept]:.4f} before training")
-        student = without_dropout(shallow(whole, kept, asked.teacher.name))
+        student, kept = whole, tuple(range(layers))
+        if asked.layers is not None:
+            tried_on = [prompt + texts[at] for at in sample]
+            alike = whole.encode(tried_on, show_progress_bar=False) if asked.into else wanted[sample]
+            kept, tried = best_start(whole, asked.layers, tried_on, alike, asked.teacher.name)
+            bench.progress.say(f"keeping layers {_listed(kept)} of {layers}: cosine {tried[kept]:.4f} before training")
+            student = shallow(whole, kept, asked.teacher.name)
+        student = without_dropout(student)
+        if asked.into is not None:
+            fitted = sampled(trained_on, ALIGNED, asked.seed)
+            found = student.encode([prompt + texts[at] for at in fitted], show_progress_bar=False)
+            student = led_into(student, Alignment.fit(unit(np.asarray(found, np.float32)), np.array(wanted[fitted])))
         if asked.dimensions is not None:
             axes = _axes(wanted, trained_on, asked.dimensions, asked.seed)
             student, wanted = narrowed(student, axes), projected(wanted, axes, work / "narrow.npy")
         tokenizer = FolderSource(folder, asked.teacher.name, trust).text_tokenizer()
-        tokens = tokenizer([texts[at] for at in trained_on], teacher.prompt)
-        look = agreement(student, [teacher.prompt + texts[at] for at in unseen], np.array(wanted[unseen]))
+        tokens = tokenizer([texts[at] for at in trained_on], prompt)
+        look = agreement(student, [prompt + texts[at] for at in unseen], np.array(wanted[unseen]))
         before = look()
         mine = np.lib.format.open_memmap(work / "wanted.npy", "w+", np.float32, (len(trained_on), wanted.shape[1]))
         for start in range(0, len(trained_on), AXES_TEXTS):
@@ -123,7 +142,7 @@ def distil(
             bench.progress,
             look,
             COSINE,
-            label=f"distil {asked.layers} layers",
+            label=f"distil {len(kept)} layers",
         )
         after = look()
         student.save_pretrained(str(work / MODEL), create_model_card=False)
@@ -131,13 +150,15 @@ def distil(
             kind="distilled",
             start=asked.teacher.name,
             weights=weights,
-            made=f"layers {_listed(kept)} of {layers}, trained to match its vectors",
+            made=f"layers {_listed(kept)} of {layers}, trained to match "
+            + (f"the vectors of {asked.into.name} for queries" if asked.into else "its vectors"),
             texts=len(texts),
             text_sha256=hash_of(texts),
             sources=tuple(sources),
             settings={
                 "epochs": asked.epochs, "learning_rate": asked.learning_rate, "batch_tokens": asked.batch_tokens,
                 "seed": asked.seed, "dimensions": asked.dimensions, "matryoshka": list(asked.widths),
+                **({"into": asked.into.name} if asked.into else {}),
                 "teacher_vectors": f"{teacher.encoder.model.precision}/{teacher.encoder.model.runtime}",
             },
             training=asdict(result),
@@ -165,6 +186,21 @@ def to_train(folder: ModelFolder, name: str, trust: Trust) -> "SentenceTransform
     """The model in `folder` in float32, set up to be trained quickly."""
     # On processors torch's fused attention takes longer backwards than all the rest of a step.
     return load(folder, name, trust, "float32", "cpu", "eager" if device() == "cpu" else None)
+
+
+def led_into(model: "SentenceTransformer", alignment: Alignment) -> "SentenceTransformer":
+    """The model with `alignment` behind it, which is trained with it."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+
+    width, wanted = alignment.matrix.shape
+    dense = Dense(width, wanted, bias=True, activation_function=torch.nn.Identity())
+    with torch.no_grad():
+        dense.linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(alignment.matrix.T)))
+        dense.linear.bias.copy_(torch.from_numpy(alignment.offset))
+    own = [module for module in model if not isinstance(module, Normalize)]
+    return SentenceTransformer(modules=[*own, Normalize(), dense, Normalize()], device="cpu")
 
 
 def narrowed(model: "SentenceTransformer", axes: Vectors) -> "SentenceTransformer":

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from sizewise.encode.budget import out_of_memory
+from sizewise.encode.torch import free_device
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -14,6 +17,7 @@ HELD_OUT = 1000
 LEAST_SHARE = 20
 """At most one text in so many is held out."""
 COSINE = "cosine"
+BATCH = 64
 
 
 def held_out(count: int, seed: int) -> npt.NDArray[np.int64]:
@@ -30,15 +34,27 @@ def agreement(model: "SentenceTransformer", texts: Sequence[str], wanted: Vector
     def look() -> Mapping[str, float]:
         from scipy.stats import spearmanr
 
-        found = np.asarray(
-            model.encode(list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False), np.float32
-        )
+        found = _encoded(model, list(texts))
         near = {COSINE: float((found * wanted).sum(1).mean())}
         if len(theirs) > 2:
             near["spearman"] = float(spearmanr(_between(found), theirs).statistic)
         return near
 
     return look
+
+
+def _encoded(model: "SentenceTransformer", texts: list[str]) -> Vectors:
+    """Unit vectors, in batches as large as memory that training has most of has room for."""
+    batch = BATCH
+    while True:
+        try:
+            found = model.encode(texts, batch_size=batch, normalize_embeddings=True, show_progress_bar=False)
+            return np.asarray(found, np.float32)
+        except Exception as error:
+            if batch == 1 or not out_of_memory(error):
+                raise
+        batch //= 2
+        free_device()
 
 
 def _between(unit: Vectors) -> Vectors:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sizewise.core.candidate import Model
+from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
 from sizewise.core.rows import blocks
 from sizewise.encode.encoder import Encoder, Trust
@@ -26,9 +26,10 @@ class Teacher:
 
     encoder: Encoder
     """What makes them: another precision or runtime than that of the model, where its name leaves that open."""
+    role: Role = "text"
 
     @classmethod
-    def of(cls, model: Model, trust: Trust) -> "Teacher":
+    def of(cls, model: Model, trust: Trust, role: Role = "text") -> "Teacher":
         """Raises InputError for what has no quality to hand on, or is not compared by cosine."""
         if model.is_shape:
             raise InputError(f"{model.name} has random weights, from which nothing can be learned; name a real model")
@@ -38,17 +39,17 @@ class Teacher:
                 f"{model.name} is compared by dot products, and training follows directions only; name a model that is "
                 "compared by cosine"
             )
-        return cls(encoder)
+        return cls(encoder, role)
 
     @property
     def prompt(self) -> str:
-        """What it puts before texts that are neither queries nor documents."""
-        return self.encoder.prompt("text")
+        """What it puts before texts of its role."""
+        return self.encoder.prompt(self.role)
 
     def vectors(self, texts: list[str], bench: Bench, path: Path) -> Vectors:
         """float32 [n, d] of unit length, mapped from the file `path`, which is made unless it is there."""
         if not path.is_file():
-            rows = stored_vectors(bench.store, self.encoder, texts, "text", self.prompt, bench.progress)
+            rows = stored_vectors(bench.store, self.encoder, texts, self.role, self.prompt, bench.progress)
             self.encoder.unload()
             half = path.with_suffix(".half")
             found = np.lib.format.open_memmap(half, "w+", np.float32, (len(rows), rows.dimensions))
