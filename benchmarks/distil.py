@@ -1,4 +1,5 @@
-"""Makes a smaller model from public text and judges it by STS-B, LiveQA-Med, Banking77 and word senses.
+"""Makes a smaller model from public text and judges it by STS-B, LiveQA-Med, Banking77, word senses and
+search for abstracts.
 
     python benchmarks/distil.py general --out DIR --layers 3 --epochs 8
     python benchmarks/distil.py mixed --out DIR --static --epochs 20
@@ -20,7 +21,7 @@ GENERAL = (
 DOMAIN = ("medquad/liveqa", "pubmedqa", "cuad/train.jsonl", "arxiv/search")
 REST = ("arxiv/pairs.jsonl.gz", "medquad/train.jsonl")
 TEXTS = {"general": GENERAL, "mixed": GENERAL + DOMAIN, "all": GENERAL + DOMAIN + REST}
-TASKS = ("stsb/en", "medquad/liveqa", "banking77", "senses")
+TASKS = ("stsb/en", "medquad/liveqa", "banking77", "senses", "arxiv/search")
 TEACHER = "all-MiniLM-L6-v2"
 
 
