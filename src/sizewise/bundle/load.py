@@ -10,8 +10,8 @@ from sizewise.core.errors import InputError
 from sizewise.core.extras import require
 from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.resolve import encoder_class
-from sizewise.pipeline.hybrid import put_together
 from sizewise.pipeline.live import EmbedPipeline, Pipeline
+from sizewise.pipeline.parts import put_together
 from sizewise.transform.align import Alignment
 
 

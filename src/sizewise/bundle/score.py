@@ -16,8 +16,8 @@ from sizewise.data.threads import single_threaded
 from sizewise.encode.stored import stored_vectors
 from sizewise.evaluate import record, refuse_shape, scored
 from sizewise.pipeline.bench import Bench
-from sizewise.pipeline.hybrid import encoded, with_documents_stored
 from sizewise.pipeline.live import EmbedPipeline, Given, Pipeline
+from sizewise.pipeline.parts import encoded, with_documents_stored
 from sizewise.store.store import Store
 
 Row = Mapping[str, Any]

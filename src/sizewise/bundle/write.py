@@ -17,8 +17,9 @@ from sizewise.core.environment import environment
 from sizewise.core.errors import InputError
 from sizewise.encode.encoder import Encoder
 from sizewise.encode.folder import SEEN_FILE, TRAINING_FILE, local_folder
-from sizewise.pipeline.hybrid import AsymPipeline, taken_apart
+from sizewise.pipeline.hybrid import AsymPipeline
 from sizewise.pipeline.live import EmbedPipeline, Pipeline
+from sizewise.pipeline.parts import taken_apart
 from sizewise.store.files import write_json
 
 

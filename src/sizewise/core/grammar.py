@@ -19,7 +19,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -38,6 +38,7 @@ from sizewise.core.candidate import (
     When,
 )
 from sizewise.core.errors import InputError
+from sizewise.core.reader import Reader
 
 SHORT = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "int8": "int8", "float8": "fp8"}
 PRECISIONS = {name: precision for precision, short in SHORT.items() for name in (precision, short)}
@@ -53,7 +54,6 @@ _AUTO = re.compile(r'((?:[^"@]|"(?:[^"\\]|\\.)*")*)@auto(?=\+|\s*$)', re.DOTALL)
 _BARE = re.compile(r"[^\s\"'\[\]()@+,\\]+")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
-_SPACE = re.compile(r"\s*")
 _CALL = re.compile(r"(fuse|rerank|asym)\(")
 _LEXICAL = re.compile(r"bm25(?=\s*([,)]|$))")
 _INTEGER = re.compile(r"[0-9]{1,18}")
@@ -65,7 +65,7 @@ def parse(text: str) -> Candidate:
 
     Raises InputError with the position of the first character that does not fit.
     """
-    reader = _Reader(text)
+    reader = Reader(text)
     candidate = _candidate(reader)
     if not reader.done:
         raise reader.error("end of the candidate, '@', '+' or '['")
@@ -171,76 +171,19 @@ def _quote(text: str) -> str:
     return json.dumps(text).replace("'", "\\u0027")
 
 
-@dataclass(slots=True)
-class _Reader:
-    """A cursor over the text. Nothing here knows the grammar."""
-
-    text: str
-    at: int = 0
-
-    def __post_init__(self) -> None:
-        self.text = self.text.strip()
-
-    @property
-    def done(self) -> bool:
-        return self.at == len(self.text)
-
-    def take(self, pattern: re.Pattern[str]) -> str | None:
-        match = pattern.match(self.text, self.at)
-        if match is None:
-            return None
-        self.at = match.end()
-        return match.group()
-
-    def need(self, pattern: re.Pattern[str], what: str) -> str:
-        found = self.take(pattern)
-        if found is None:
-            raise self.error(what)
-        return found
-
-    def skip(self, character: str) -> bool:
-        if self.text.startswith(character, self.at):
-            self.at += len(character)
-            return True
-        return False
-
-    def comma(self) -> bool:
-        """Past a comma and the white space around it, where there is one."""
-        self.take(_SPACE)
-        if not self.skip(","):
-            return False
-        self.take(_SPACE)
-        return True
-
-    def expect_comma(self) -> None:
-        if not self.comma():
-            raise self.error("','")
-
-    def close(self) -> None:
-        """Past the closing parenthesis."""
-        self.take(_SPACE)
-        if not self.skip(")"):
-            raise self.error("',' or ')'")
-
-    def error(self, expected: str) -> InputError:
-        rest = self.text[self.at : self.at + 12]
-        found = repr(rest) if rest else "the end"
-        return InputError(f"candidate {self.text!r}: expected {expected} at character {self.at + 1}, found {found}")
-
-
-def _candidate(reader: _Reader) -> Candidate:
+def _candidate(reader: Reader) -> Candidate:
     if reader.take(_LEXICAL):
         return Lexical("bm25")
     name = reader.take(_CALL)
     if name is None:
         return _embed(reader)
-    calls: Mapping[str, Callable[[_Reader], Candidate]] = {"fuse(": _fuse, "rerank(": _rerank, "asym(": _asym}
+    calls: Mapping[str, Callable[[Reader], Candidate]] = {"fuse(": _fuse, "rerank(": _rerank, "asym(": _asym}
     made = calls[name](reader)
     reader.close()
     return made
 
 
-def _fuse(reader: _Reader) -> Fuse:
+def _fuse(reader: Reader) -> Fuse:
     parts: list[Candidate] = [_inside(reader)]
     weight: float | Literal["tuned"] | None = None
     while reader.comma():
@@ -255,7 +198,7 @@ def _fuse(reader: _Reader) -> Fuse:
     return Fuse(tuple(parts), weight)
 
 
-def _rerank(reader: _Reader) -> Rerank:
+def _rerank(reader: Reader) -> Rerank:
     first = _inside(reader)
     reader.expect_comma()
     cross = reader.skip(CROSS)
@@ -278,7 +221,7 @@ def _rerank(reader: _Reader) -> Rerank:
     return Rerank(first, Cross(second.model) if cross else second, depth, when, fresh)
 
 
-def _when(reader: _Reader, first: Candidate) -> When:
+def _when(reader: Reader, first: Candidate) -> When:
     signal = reader.need(_WORD, "margin or agreement")
     if signal not in get_args(Signal):
         raise InputError(f"candidate {reader.text!r}: when={signal} is not known; there are margin and agreement")
@@ -296,7 +239,7 @@ def _when(reader: _Reader, first: Candidate) -> When:
     return When(cast("Signal", signal), None, risk)
 
 
-def _asym(reader: _Reader) -> Asym:
+def _asym(reader: Reader) -> Asym:
     queries = _encoder(reader)
     reader.expect_comma()
     documents = _encoder(reader)
@@ -307,26 +250,26 @@ def _asym(reader: _Reader) -> Asym:
     return Asym(queries, documents)
 
 
-def _encoder(reader: _Reader) -> Embed:
+def _encoder(reader: Reader) -> Embed:
     found = _inside(reader)
     if not isinstance(found, Embed):
         raise InputError(f"candidate {reader.text!r}: asym takes two encoders, not {found}")
     return found
 
 
-def _inside(reader: _Reader) -> Candidate:
-    reader.take(_SPACE)
+def _inside(reader: Reader) -> Candidate:
+    reader.blank()
     return _candidate(reader)
 
 
-def _number(reader: _Reader, what: str) -> float:
+def _number(reader: Reader, what: str) -> float:
     found = float(reader.need(_NUMBER, what))
     if found == float("inf"):
         raise reader.error(f"{what} that is finite")
     return found
 
 
-def _embed(reader: _Reader) -> Embed:
+def _embed(reader: Reader) -> Embed:
     if reader.text.startswith(CROSS, reader.at):
         raise InputError(
             f"candidate {reader.text!r}: a cross-encoder ranks again what was found; write rerank(bm25, cross:NAME, 50)"
@@ -362,7 +305,7 @@ def _embed(reader: _Reader) -> Embed:
     return Embed(Model(name, precision, runtime, prompts), tuple(steps), rescore)
 
 
-def _string(reader: _Reader) -> str | None:
+def _string(reader: Reader) -> str | None:
     literal = reader.take(_QUOTED)
     if literal is None:
         return None
@@ -374,7 +317,7 @@ def _string(reader: _Reader) -> str | None:
         ) from None
 
 
-def _prompts(reader: _Reader) -> tuple[tuple[Role, str], ...]:
+def _prompts(reader: Reader) -> tuple[tuple[Role, str], ...]:
     prompts: dict[Role, str] = {}
     while True:
         role = reader.need(_WORD, "query, document or text")
@@ -396,7 +339,7 @@ def _prompts(reader: _Reader) -> tuple[tuple[Role, str], ...]:
             raise reader.error("',' or ']'")
 
 
-def _precision(reader: _Reader) -> tuple[str, str]:
+def _precision(reader: Reader) -> tuple[str, str]:
     word = reader.need(_WORD, "a precision such as bf16")
     if word == "auto":
         raise InputError(
@@ -410,7 +353,7 @@ def _precision(reader: _Reader) -> tuple[str, str]:
     return precision, reader.need(_WORD, "a runtime such as torch") if reader.skip("/") else runtime_of(precision)
 
 
-def _step(reader: _Reader) -> Step:
+def _step(reader: Reader) -> Step:
     name = reader.need(_WORD, "a transform such as truncate=128 or int8")
     value = int(reader.need(_INTEGER, "a whole number")) if reader.skip("=") else None
     return Step(name, value)

@@ -109,7 +109,7 @@ def _pipeline(start: Request) -> dict[str, Any]:
     from sizewise.data.load import load_task
     from sizewise.pipeline.bench import Bench
     from sizewise.pipeline.build import build, index_from_store
-    from sizewise.pipeline.hybrid import encoded
+    from sizewise.pipeline.parts import encoded
     from sizewise.store.store import Store
 
     task = load_task(start["task"]["path"], protocol=start["task"].get("protocol"))

@@ -17,11 +17,10 @@ from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
 from sizewise.core.text import encodable
 from sizewise.encode import export
-from sizewise.encode.budget import out_of_memory
-from sizewise.encode.encoder import Encoder, Trust
+from sizewise.encode.encoder import Trust
 from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.numeric import instruction_set, versions
-from sizewise.encode.torch import BATCH, device, free_device, shard_pace
+from sizewise.encode.torch import OnTorch, device
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -35,11 +34,11 @@ def pair(query: str, document: str) -> str:
     return orjson.dumps([encodable(query), encodable(document)]).decode()
 
 
-class CrossScores(Encoder):
+class CrossScores(OnTorch):
     """`cross:NAME`: its texts are those of `pair`, its vectors their scores (higher is better, not bounded)."""
 
-    precisions = ("float32", "bfloat16", "float16")
     similarity = "dot"
+    batched = "pairs"
 
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)
@@ -72,27 +71,8 @@ class CrossScores(Encoder):
         return 1
 
     @property
-    def pace(self) -> float:
-        return shard_pace()
-
-    @property
     def max_tokens(self) -> int:
         return most_tokens(self.folder)
-
-    @property
-    def parameters(self) -> int | None:
-        return self.folder.parameters
-
-    @property
-    def disk_bytes(self) -> int | None:
-        return self.folder.weight_bytes
-
-    def load(self) -> None:
-        assert self._model is not None
-
-    def unload(self) -> None:
-        self.__dict__.pop("_model", None)
-        free_device()
 
     def check_export(self) -> None:
         export.check(self.folder)
@@ -117,33 +97,18 @@ class CrossScores(Encoder):
                 f"{self.model.name} reads a query and a document together; use it as in "
                 f"rerank(bm25, {self.model.name}, 50)"
             ) from None
-        while (found := self._try(pairs)) is None:
-            self._batch //= 2
-            free_device()
-            self.say(f"{self.model.name}: out of memory; going on with batches of {self._batch} pairs")
-        return found
-
-    def _try(self, pairs: list[Any]) -> npt.NDArray[np.float32] | None:
-        """None when memory ran out with a batch that can be smaller."""
-        import torch
-
         if not pairs:
             return np.empty((0, 1), np.float32)
-        try:
-            scores = self._model.predict(
-                pairs, batch_size=self._batch, show_progress_bar=False, activation_fn=torch.nn.Identity(),
+        import torch
+
+        def run(batch: int) -> torch.Tensor:
+            scores: torch.Tensor = self._model.predict(
+                pairs, batch_size=batch, show_progress_bar=False, activation_fn=torch.nn.Identity(),
                 convert_to_numpy=False, convert_to_tensor=True,
             )  # fmt: skip
-            return scores.float().cpu().numpy().reshape(len(pairs), 1).astype(np.float32)
-        except Exception as error:
-            if self._batch == 1 or not out_of_memory(error):
-                raise
-        return None
+            return scores.reshape(len(pairs), 1)
 
-    @cached_property
-    def _batch(self) -> int:
-        """Pairs at a time."""
-        return BATCH[device()]
+        return self._in_batches(run)
 
     @cached_property
     def _model(self) -> "CrossEncoder":

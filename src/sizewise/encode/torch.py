@@ -1,6 +1,7 @@
 """Any sentence-transformers model on torch: the reference that every other runtime is checked against."""
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from sizewise.encode.tokens import TokenCounter
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from torch import Tensor
 
 BATCH = {"cpu": 32, "cuda": 256, "mps": 64}
 GPU_PACE = 20.0
@@ -55,10 +57,63 @@ def free_device() -> None:
         torch.cuda.empty_cache()
 
 
-class TorchEncoder(Encoder):
-    """A model by name or folder; pooling, projection and normalisation as the model has them."""
+class OnTorch(Encoder):
+    """A model folder whose weights sentence-transformers runs, in batches that halve when memory runs out."""
 
     precisions = ("float32", "bfloat16", "float16")
+    batched = "texts"
+    """What there is a batch of, in words."""
+    folder: ModelFolder
+
+    @property
+    def pace(self) -> float:
+        return shard_pace()
+
+    @property
+    def parameters(self) -> int | None:
+        return self.folder.parameters
+
+    @property
+    def disk_bytes(self) -> int | None:
+        return self.folder.weight_bytes
+
+    def load(self) -> None:
+        assert self._model is not None
+
+    def unload(self) -> None:
+        self.__dict__.pop("_model", None)
+        free_device()
+
+    def _in_batches(self, run: Callable[[int], "Tensor"]) -> npt.NDArray[np.float32]:
+        """What `run` makes with batches of a size that there is memory for."""
+        while (found := self._try(run)) is None:
+            self._batch //= 2
+            free_device()
+            self.say(f"{self.model.name}: out of memory; going on with batches of {self._batch} {self.batched}")
+        return found
+
+    def _try(self, run: Callable[[int], "Tensor"]) -> npt.NDArray[np.float32] | None:
+        """None when memory ran out with a batch that can be smaller. What the error holds is free on return."""
+        try:
+            return run(self._batch).float().cpu().numpy().astype(np.float32, copy=False)
+        except Exception as error:
+            if self._batch == 1 or not out_of_memory(error):
+                raise
+        return None
+
+    @cached_property
+    def _batch(self) -> int:
+        return BATCH[device()]
+
+    @cached_property
+    @abstractmethod
+    def _model(self) -> Any:
+        """The loaded model."""
+
+
+class TorchEncoder(OnTorch):
+    """A model by name or folder; pooling, projection and normalisation as the model has them."""
+
     exports_modules = True
 
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
@@ -67,10 +122,6 @@ class TorchEncoder(Encoder):
         self.similarity: Similarity = "dot" if self.folder.similarity == "dot" else "cosine"
         self.depends_on_role = self.folder.routes
         self._loading = Lock()
-
-    @property
-    def pace(self) -> float:
-        return shard_pace()
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
@@ -95,59 +146,30 @@ class TorchEncoder(Encoder):
     def max_tokens(self) -> int | None:
         return self.folder.max_tokens or self._model.max_seq_length
 
-    @property
-    def parameters(self) -> int | None:
-        return self.folder.parameters
-
-    @property
-    def disk_bytes(self) -> int | None:
-        return self.folder.weight_bytes
-
     def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:
         if self._counter is None:
             return None
         return self._counter.count([prompt + text for text in texts] if prompt else texts)
 
-    def load(self) -> None:
-        assert self._model is not None
-
-    def unload(self) -> None:
-        self.__dict__.pop("_model", None)
-        free_device()
-
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        texts, prompt = [encodable(text) for text in texts], encodable(prompt)
-        while (found := self._try(texts, role, prompt)) is None:
-            self._batch //= 2
-            free_device()
-            self.say(f"{self.model.name}: out of memory; going on with batches of {self._batch} texts")
-        return found
-
-    def _try(self, texts: list[str], role: Role, prompt: str) -> npt.NDArray[np.float32] | None:
-        """None when memory ran out with a batch that can be smaller. What the error holds is free on return."""
         route: dict[str, Any] = {} if role == "text" else {"task": role}
-        try:
-            vectors = self._model.encode(
-                texts,
-                prompt=prompt,
-                batch_size=self._batch,
+        sure = [encodable(text) for text in texts]
+
+        def run(batch: int) -> "Tensor":
+            vectors: Tensor = self._model.encode(
+                sure,
+                prompt=encodable(prompt),
+                batch_size=batch,
                 show_progress_bar=False,
                 convert_to_numpy=False,
                 convert_to_tensor=True,
                 **route,
             )
-            return vectors.float().cpu().numpy().astype(np.float32, copy=False)  # type: ignore[no-any-return]
-        except Exception as error:
-            if self._batch == 1 or not out_of_memory(error):
-                raise
-        return None
+            return vectors
 
-    @cached_property
-    def _batch(self) -> int:
-        """Texts at a time."""
-        return BATCH[self._model.device.type]
+        return self._in_batches(run)
 
     def check_export(self) -> None:
         export.check(self.folder)

@@ -8,8 +8,8 @@ from sizewise.core.candidate import ROLES, Asym, Candidate, Cross, Embed, Lexica
 from sizewise.data.task import Task
 from sizewise.encode.encoder import Encoder
 from sizewise.pipeline.bench import Bench
-from sizewise.pipeline.hybrid import keep_stored, put_together
 from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline, Pipeline
+from sizewise.pipeline.parts import keep_stored, put_together
 from sizewise.pipeline.stages import aligner, fixed
 from sizewise.transform.align import Alignment
 

@@ -14,7 +14,7 @@ from sizewise.core.progress import Progress, Silent
 from sizewise.core.rows import Rows, blocks
 from sizewise.data.bare import Item, read_corpus
 from sizewise.encode.stored import stored_vectors
-from sizewise.pipeline.hybrid import dense
+from sizewise.pipeline.parts import dense
 from sizewise.search.folder import ABOUT, DOCUMENTS, About, beside_bundle, digest_of
 from sizewise.store.store import Store
 

@@ -11,8 +11,8 @@ from sizewise.bundle.load import load_bundle
 from sizewise.core.errors import InputError
 from sizewise.core.memory import available_memory
 from sizewise.core.rows import LIMIT, InMemory, Rows
-from sizewise.pipeline.hybrid import dense, keep_stored
 from sizewise.pipeline.live import EmbedPipeline, Pipeline
+from sizewise.pipeline.parts import dense, keep_stored
 from sizewise.search.folder import DOCUMENTS, About, digest_of, index_of
 
 

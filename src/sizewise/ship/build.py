@@ -23,8 +23,8 @@ from sizewise.decide.recommendation import Recommendation
 from sizewise.encode.encoder import Encoder, Trust
 from sizewise.pipeline import build as pipelines
 from sizewise.pipeline.bench import Bench, calibration_sample, is_fitted
-from sizewise.pipeline.hybrid import taken_apart
 from sizewise.pipeline.live import EmbedPipeline, LexicalPipeline, Pipeline
+from sizewise.pipeline.parts import taken_apart
 from sizewise.pipeline.stages import fixed
 from sizewise.ship.measured import Row, measured
 from sizewise.ship.source import Chosen, base_task, chosen

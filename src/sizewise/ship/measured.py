@@ -17,8 +17,8 @@ from sizewise.data.task import Task
 from sizewise.decide.evidence import Compared, compare
 from sizewise.evaluate import applies, record, record_key
 from sizewise.pipeline.bench import Bench, is_fitted
-from sizewise.pipeline.hybrid import encoded
 from sizewise.pipeline.live import EmbedPipeline, Pipeline
+from sizewise.pipeline.parts import encoded
 from sizewise.ship.source import Chosen
 from sizewise.study.space import reference_of
 from sizewise.study.work import reference_record
