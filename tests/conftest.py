@@ -79,6 +79,24 @@ def dot_model(transformer_folder, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def cross_model(tiny_model, tmp_path_factory) -> Path:
+    """A cross-encoder of one layer with random weights, at most 64 tokens of both texts."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("models") / "cross"
+    tokenizer = BertTokenizerFast.from_pretrained(tiny_model)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        num_labels=1, max_position_embeddings=64, initializer_range=0.3,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    BertForSequenceClassification(config).eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def make_static(tmp_path_factory):
     """`make_static(...)`: a model2vec folder of 16 random dimensions, written by hand as the format says."""
 

@@ -14,7 +14,7 @@ from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
 from sizewise.encode.encoder import Trust, scheme
 from sizewise.encode.folder import DEFAULT_MODEL, locate
-from sizewise.encode.source import source
+from sizewise.encode.sources import source
 
 TORCH = "torch==2.13.0"
 QUIET = {

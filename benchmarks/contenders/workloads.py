@@ -13,7 +13,7 @@ import numpy.typing as npt
 from data import data_folder
 from sizewise.core.candidate import Model
 from sizewise.encode.encoder import Trust
-from sizewise.encode.source import source
+from sizewise.encode.sources import source
 from sizewise.encode.tokens import TextTokenizer
 
 LONG_TOKENS = 256

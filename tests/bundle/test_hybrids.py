@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from sizewise.bundle.layout import Layout
 from sizewise.bundle.load import load_bundle
@@ -31,21 +30,6 @@ def named(tiny_model, dense_model):
     return lambda kind: kind.replace("{tiny}", str(tiny_model)).replace("{dense}", str(dense_model))
 
 
-@pytest.fixture(scope="module")
-def cross(tiny_model, tmp_path_factory):
-    """A tiny cross-encoder with random weights."""
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("cross") / "model"
-    torch.manual_seed(0)
-    tokenizer = BertTokenizerFast.from_pretrained(tiny_model)
-    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    config = BertConfig(vocab_size=len(tokenizer), num_labels=1, max_position_embeddings=64, **shape)
-    BertForSequenceClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
 def assert_answers(bundle, bench, task, candidate):
     measured, live = record(bench, task, candidate), load_bundle(bundle)
     live.index(task.documents)
@@ -67,8 +51,9 @@ def test_a_bundle_answers_as_measured(kind, named, write_bundle, bench, task):
     assert found.candidate == str(parse(text))
 
 
-def test_with_a_cross_encoder(cross, tiny_model, write_bundle, bench, task):
-    text = f"rerank({tiny_model}, cross:{cross}, 5)"
+@pytest.mark.parametrize("engine", ["", "@fp32/openvino", "@fp32/onnx"])
+def test_with_a_cross_encoder(engine, cross_model, tiny_model, write_bundle, bench, task):
+    text = f"rerank({tiny_model}, cross:{cross_model}{engine}, 5)"
     bundle = write_bundle(text)
     assert_answers(bundle, bench, task, parse(text))
     assert verify(bundle).passed

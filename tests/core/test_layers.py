@@ -68,7 +68,7 @@ def modules(*layers: str) -> list[str]:
     return [name.removesuffix(".__init__") for name in names]
 
 
-NETWORKS = ("network", "openvino_graph", "onnx_graph", "onnx_int8", "cuda")
+NETWORKS = ("cross_network", "network", "openvino_graph", "onnx_graph", "onnx_int8", "cuda")
 """What in encode/ is about networks in torch: runtimes import it when they load."""
 
 

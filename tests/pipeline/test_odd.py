@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 
 from sizewise.core.grammar import parse
 from sizewise.data.load import load_task
@@ -64,17 +63,8 @@ def test_a_depth_beyond_the_corpus(store, odd, tiny_model):
     assert one == other == both(bench, odd, str(tiny_model))
 
 
-def test_a_reranker_that_dies_half_way(store, odd, tiny_model, tmp_path, monkeypatch):
+def test_a_reranker_that_dies_half_way(store, odd, tiny_model, cross_model, monkeypatch):
     """What it had scored is kept, and the same call goes on from there."""
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
-
-    folder = tmp_path / "cross"
-    torch.manual_seed(0)
-    tokenizer = BertTokenizerFast.from_pretrained(tiny_model)
-    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    config = BertConfig(vocab_size=len(tokenizer), num_labels=1, max_position_embeddings=64, **shape)
-    BertForSequenceClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
     monkeypatch.setattr(stages, "QUERIES", 1)
     encode, scored = CrossScores.encode, []
 
@@ -85,7 +75,7 @@ def test_a_reranker_that_dies_half_way(store, odd, tiny_model, tmp_path, monkeyp
         return encode(self, texts, role, prompt)
 
     monkeypatch.setattr(CrossScores, "encode", dies)
-    candidate, survives = parse(f"rerank({tiny_model}, cross:{folder}, 3)"), False
+    candidate, survives = parse(f"rerank({tiny_model}, cross:{cross_model}, 3)"), False
     with pytest.raises(RuntimeError, match="the device is gone"):
         record(Bench(store), odd, candidate)
     survives = True

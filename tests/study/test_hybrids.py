@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from sizewise.core.candidate import is_hybrid
 from sizewise.core.errors import InputError
@@ -306,26 +305,17 @@ def test_what_it_may_not(tmp_path, text, message):
         read(tmp_path, text)
 
 
-def test_a_cross_encoder_in_a_study(pair, tasks, tmp_path, cheap_costs, store):
+def test_a_cross_encoder_in_a_study(pair, tasks, tmp_path, cross_model, cheap_costs, store):
     """Scored once a pair, whatever found it and however deep; its time is that of a pair by the number of them."""
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
-
     small, _ = pair
-    cross = tmp_path / "cross"
-    torch.manual_seed(0)
-    tokenizer = BertTokenizerFast.from_pretrained(small)
-    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    config = BertConfig(vocab_size=len(tokenizer), num_labels=1, max_position_embeddings=64, **shape)
-    BertForSequenceClassification(config).save_pretrained(cross)
-    tokenizer.save_pretrained(cross)
-    deep, shallow = (f"rerank({small}, cross:{cross}, {depth})" for depth in (20, 5))
+    deep, shallow = (f"rerank({small}, cross:{cross_model}, {depth})" for depth in (20, 5))
     patch = cheap_costs()
     try:
         run = Study([tasks["retrieval"]], [deep, shallow], store=tmp_path / "store", threads=1).run(tmp_path / "run")
     finally:
         patch.undo()
     assert run.evidence.figures[deep].mean_ms > run.evidence.figures[shallow].mean_ms > 0
-    assert run.evidence.figures[deep].memory_mb is None, "nobody measured it"
+    assert run.evidence.figures[deep].memory_mb > run.evidence.figures[small].memory_mb > 0
     bench, task = Bench(store), load_task(tasks["retrieval"])
     live = build(bench, parse(deep), task)
     live.index(task.documents)

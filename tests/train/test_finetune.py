@@ -150,7 +150,8 @@ def cross(asked):
 
 
 def test_a_reranker_tells_what_belongs_together(cross, pairs, tmp_path, store):
-    from sizewise.encode.cross import CrossScores, pair
+    from sizewise.encode.cross import CrossScores
+    from sizewise.encode.pairs import pair
 
     about = make(cross, pairs, tmp_path / "made", store)
     assert about.made == "a reranker fine-tuned on 80 pairs"

@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 import orjson
 
-from sizewise.core.candidate import ROLES, Candidate, Cross, Embed, Role
+from sizewise.core.candidate import ROLES, Embed, Part, Role
 from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse_part
 from sizewise.encode.encoder import Similarity
@@ -33,7 +33,7 @@ def is_bundle(folder: Path) -> bool:
 class Layout:
     """`sizewise.json`: the candidate, and where and how its parts lie in the folder."""
 
-    candidate: Candidate | Cross
+    candidate: Part
     """A cross-encoder only as a part of another."""
     model: str | None = None
     """The model's folder in the bundle; "." where the bundle itself is one that sentence-transformers loads; None: no

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sizewise.bundle import parameters
 from sizewise.bundle.layout import PIPELINE, Layout
-from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Lexical, Model, leaves
+from sizewise.core.candidate import Asym, Cross, Embed, Lexical, Model, Part, leaves
 from sizewise.core.errors import InputError
 from sizewise.core.extras import require
 from sizewise.encode.encoder import Encoder, Trust
@@ -56,7 +56,7 @@ class _Kept:
         alignment = Alignment(arrays["matrix"], arrays["offset"])
         return self.encoder(part, one.queries.model), (part.prompts or {}).get("query", ""), alignment
 
-    def part(self, one: Candidate | Cross) -> Layout:
+    def part(self, one: Part) -> Layout:
         """Where `one` lies. Raises InputError when the bundle does not say."""
         for part in (self.layout, *self.layout.parts):
             if part.candidate == one and part.model is not None:

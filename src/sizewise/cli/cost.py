@@ -8,7 +8,7 @@ from sizewise.cli import options
 from sizewise.core.errors import InputError
 
 if TYPE_CHECKING:
-    from sizewise.core.candidate import Candidate
+    from sizewise.core.candidate import Part
     from sizewise.cost.figures import Figures
 
 NAME = "cost"
@@ -30,14 +30,15 @@ def command(
     allow_remote: options.AllowRemote = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Measure latency, throughput, memory and start-up of encoders, each in a fresh process, interleaved.
+    """Measure latency, throughput, memory and start-up of encoders and cross-encoders, each in a fresh process,
+    interleaved.
 
     A shape that cannot fit this machine is answered at once, by arithmetic.
     """
     from sizewise.auto.settle import settled_in
     from sizewise.core.candidate import Lexical
     from sizewise.core.environment import processors
-    from sizewise.core.grammar import parse
+    from sizewise.core.grammar import parse_part
     from sizewise.cost.measure import Plan, measure, predicted
     from sizewise.cost.remote import to_time
     from sizewise.cost.sample import packaged, sample
@@ -49,10 +50,10 @@ def command(
 
     trust, progress = options.trust(trust_remote_code, allow_pickle, allow_remote), options.progress(quiet)
     candidate = settled_in(candidate, task, store=store, trust=trust, progress=progress, threads=threads)
-    subjects: list[Candidate] = list(dict.fromkeys(_subject(parse(text)) for text in candidate))
+    subjects: list[Part] = list(dict.fromkeys(_subject(parse_part(text)) for text in candidate))
     hopeless = {subject: found for subject in subjects if (found := predicted(subject))}
     count = threads or processors()
-    figures: dict[Candidate, Figures] = dict(hopeless)
+    figures: dict[Part, Figures] = dict(hopeless)
     about = "arithmetic"
     if rest := [subject for subject in subjects if subject not in hopeless]:
         tasks = [load_task(path) for path in task]
@@ -82,7 +83,7 @@ def command(
         _show({subject: figures[subject] for subject in subjects}, about, count)
 
 
-def results(subject: "Candidate", figures: "Figures") -> list[dict[str, Any]]:
+def results(subject: "Part", figures: "Figures") -> list[dict[str, Any]]:
     """One row a scenario; null where a figure does not apply."""
     scenarios = {"single-stream": SINGLE_STREAM, "offline": OFFLINE}
     rows = []
@@ -96,7 +97,7 @@ def results(subject: "Candidate", figures: "Figures") -> list[dict[str, Any]]:
     return rows
 
 
-def _subject(candidate: "Candidate") -> "Candidate":
+def _subject(candidate: "Part") -> "Part":
     """Cost is an encoder's: transforms are measured in a study, where there is a corpus to search."""
     from sizewise.core.candidate import Embed, encoders, is_hybrid
 
@@ -108,7 +109,7 @@ def _subject(candidate: "Candidate") -> "Candidate":
     return candidate
 
 
-def _show(found: "dict[Candidate, Figures]", about: str, threads: int) -> None:
+def _show(found: "dict[Part, Figures]", about: str, threads: int) -> None:
     from rich.table import Column, Table
 
     console = options.console()

@@ -152,9 +152,11 @@ class Asym:
 
 
 Candidate = Embed | Lexical | Fuse | Rerank | Asym
+Part = Candidate | Cross
+"""What hybrids are made of."""
 
 
-def stages(candidate: Candidate | Cross) -> "tuple[Candidate | Cross, ...]":
+def stages(candidate: Part) -> "tuple[Part, ...]":
     """What a hybrid is put together from, in order; nothing for others."""
     match candidate:
         case Fuse(parts):
@@ -167,7 +169,7 @@ def stages(candidate: Candidate | Cross) -> "tuple[Candidate | Cross, ...]":
             return ()
 
 
-def leaves(candidate: Candidate | Cross) -> "Iterator[Embed | Lexical | Cross]":
+def leaves(candidate: Part) -> "Iterator[Embed | Lexical | Cross]":
     """What it is put together from in the end, each as often as it comes; of what is no hybrid, itself."""
     if isinstance(candidate, Embed | Lexical | Cross):
         yield candidate
@@ -175,17 +177,17 @@ def leaves(candidate: Candidate | Cross) -> "Iterator[Embed | Lexical | Cross]":
         yield from leaves(part)
 
 
-def encoders(candidate: Candidate) -> list[Embed]:
+def encoders(candidate: Part) -> list[Embed]:
     """The plain encoders that it needs, each once."""
     return list(dict.fromkeys(one.plain for one in leaves(candidate) if isinstance(one, Embed)))
 
 
-def is_hybrid(candidate: Candidate) -> bool:
+def is_hybrid(candidate: Part) -> bool:
     """Whether several rankings or encoders have a part in it."""
     return isinstance(candidate, Fuse | Rerank | Asym)
 
 
-def awaits_tuning(candidate: Candidate | Cross) -> bool:
+def awaits_tuning(candidate: Part) -> bool:
     """Whether the weight or the threshold of its last stage must be found first, on queries of a task."""
     match candidate:
         case Fuse(weight="tuned") | Rerank(when=When(below=None)):
@@ -194,12 +196,12 @@ def awaits_tuning(candidate: Candidate | Cross) -> bool:
             return False
 
 
-def is_tuned(candidate: Candidate | Cross) -> bool:
+def is_tuned(candidate: Part) -> bool:
     """Whether a weight or a threshold somewhere in it must be found first."""
     return awaits_tuning(candidate) or any(is_tuned(part) for part in stages(candidate))
 
 
-def reranks(candidate: Candidate | Cross) -> Iterator[Rerank]:
+def reranks(candidate: Part) -> Iterator[Rerank]:
     """Every stage of it that ranks again, the first one first."""
     for part in stages(candidate):
         yield from reranks(part)

@@ -31,6 +31,7 @@ from sizewise.core.candidate import (
     Fuse,
     Lexical,
     Model,
+    Part,
     Rerank,
     Role,
     Signal,
@@ -72,7 +73,7 @@ def parse(text: str) -> Candidate:
     return candidate
 
 
-def write(candidate: Candidate | Cross) -> str:
+def write(candidate: Part) -> str:
     """The canonical string form: `parse(write(c)) == c`."""
     match candidate:
         case Lexical(method):
@@ -132,7 +133,7 @@ def without_auto(text: str) -> Embed | None:
     return candidate
 
 
-def parse_part(text: str) -> Candidate | Cross:
+def parse_part(text: str) -> Part:
     """A candidate, or the cross-encoder that a hybrid ranks again with. Raises InputError as `parse`."""
     return Cross(plain_model(text.removeprefix(CROSS))) if text.startswith(CROSS) else parse(text)
 

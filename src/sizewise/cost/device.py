@@ -2,9 +2,9 @@
 
 import subprocess
 
-from sizewise.core.candidate import Candidate, Embed
+from sizewise.core.candidate import Cross, Embed, Part
 from sizewise.encode.encoder import Trust, scheme
-from sizewise.encode.resolve import resolve
+from sizewise.encode.resolve import NETWORKS, resolve
 
 CONTEXT_BYTES = 0.6e9
 """That CUDA itself takes in every process."""
@@ -38,12 +38,16 @@ def device_names() -> list[str]:
     return said.splitlines()
 
 
-def expected_device_bytes(subject: Candidate, trust: Trust) -> float:
+def expected_device_bytes(subject: Part, trust: Trust) -> float:
     """About what the process that measures `subject` will take of a GPU: 0 for what runs on processors."""
-    if not isinstance(subject, Embed) or subject.model.is_remote or subject.model.runtime in ELSEWHERE:
+    if isinstance(subject, Cross):
+        model = subject.scorer
+    elif isinstance(subject, Embed) and not subject.model.is_remote:
+        model = subject.model
+    else:
         return 0.0
-    found = scheme(subject.model.name)
-    if found is not None and found[0] != "shape":
-        return 0.0  # static models, and third parties', of which nothing is known
-    weights = resolve(subject.model, trust).disk_bytes or UNKNOWN_BYTES
+    found = scheme(model.name)
+    if model.runtime in ELSEWHERE or (found is not None and found[0] not in NETWORKS):
+        return 0.0  # for static models too, and for third parties', of which nothing is known
+    weights = resolve(model, trust).disk_bytes or UNKNOWN_BYTES
     return CONTEXT_BYTES + WORK_BYTES + weights

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import orjson
 
-from sizewise.core.candidate import Candidate, Embed, Lexical, Model
+from sizewise.core.candidate import Cross, Embed, Lexical, Model, Part
 from sizewise.core.environment import THREAD_VARIABLES
 from sizewise.core.errors import RunError
 from sizewise.core.memory import available_memory, impractical
@@ -50,7 +50,7 @@ LEAVE_OUT = "mend that, or leave the candidate out"
 class Measured:
     """What the rounds found: figures by subject, and how far two rounds of the same thing were apart (a ratio)."""
 
-    figures: Mapping[Candidate, Figures]
+    figures: Mapping[Part, Figures]
     latency_drift: float
     throughput_drift: float
 
@@ -72,14 +72,14 @@ class Plan:
     """What encoders are calibrated on: see `Bench.calibration`."""
 
 
-def measure(subjects: Sequence[Candidate], plan: Plan, progress: Progress | None = None) -> Measured:
+def measure(subjects: Sequence[Part], plan: Plan, progress: Progress | None = None) -> Measured:
     """Latency, throughput, memory and start-up of each subject: encoders, or whole pipelines (mode `pipeline`).
 
     Subjects that do not fit the free memory are not started; their figures say so (source `predicted`).
     Raises RunError when a process dies, with its last words.
     """
     progress = progress or Silent()
-    figures: dict[Candidate, Figures] = {}
+    figures: dict[Part, Figures] = {}
     latency_spreads: list[float] = []
     throughput_spreads: list[float] = []
     runnable = []
@@ -133,7 +133,7 @@ def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if values else 0.0
 
 
-def predicted(subject: Candidate) -> Figures | None:
+def predicted(subject: Part) -> Figures | None:
     """What arithmetic alone says of a shape that does not fit this machine; None for all that may be run."""
     found = scheme(subject.model.name) if isinstance(subject, Embed) else None
     if not isinstance(subject, Embed) or found is None or found[0] != "shape":
@@ -154,9 +154,9 @@ def predicted(subject: Candidate) -> Figures | None:
     )
 
 
-def whole(subject: Candidate, plan: Plan) -> bool:
+def whole(subject: Part, plan: Plan) -> bool:
     """Whether the subject is timed as a pipeline."""
-    return plan.pipelines or not isinstance(subject, Embed)
+    return plan.pipelines or not isinstance(subject, Embed | Cross)
 
 
 def spread(values: Sequence[float]) -> float:
@@ -167,11 +167,12 @@ def spread(values: Sequence[float]) -> float:
 class Worker:
     """A `cost.worker` process; in a `with` block, at whose end it is gone."""
 
-    def __init__(self, subject: Candidate, plan: Plan) -> None:
+    def __init__(self, subject: Part, plan: Plan) -> None:
         self.subject = subject
         self._allowance = plan.trust.remote
         environment = dict(os.environ) | {name: str(plan.threads) for name in THREAD_VARIABLES}
         environment |= {"TOKENIZERS_PARALLELISM": "true", "HF_HUB_OFFLINE": "1"}
+        texts = plan.sample.given_to(subject)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process; a pipe could fill up and block
         started = time.time()
         self._process = subprocess.Popen(
@@ -184,8 +185,8 @@ class Worker:
         self._start = {
             "candidate": str(subject),
             "mode": "pipeline" if whole(subject, plan) else "encoder",
-            "single": plan.sample.single[:1],
-            "roles": [plan.sample.single_role, plan.sample.bulk_role],
+            "single": texts.single[:1],
+            "roles": [texts.single_role, texts.bulk_role],
             "task": plan.task,
             "store": str(plan.store) if plan.store else None,
             "calibration": list(plan.calibration),
@@ -242,25 +243,26 @@ class Worker:
 class _Timed:
     """One subject through all rounds."""
 
-    def __init__(self, subject: Candidate, worker: Worker, plan: Plan) -> None:
+    def __init__(self, subject: Part, worker: Worker, plan: Plan) -> None:
         self.subject = subject
         self.worker = worker
         self.plan = plan
+        self.texts = plan.sample.given_to(subject)
         self.singles: list[list[float]] = []
         self.encoded: list[float] = []
         self.bulk_seconds: list[float] = []
         self.bulk: list[str] = []
         self.remote = subject.model if isinstance(subject, Embed) and subject.model.is_remote else None
         if self.remote is not None:
-            self.bulk = [] if plan.pipelines else plan.sample.bulk[: remote.BULK]
+            self.bulk = [] if plan.pipelines else self.texts.bulk[: remote.BULK]
         elif not whole(subject, plan):
-            pilot = plan.sample.bulk[:PILOT]
+            pilot = self.texts.bulk[:PILOT]
             worker.ask({"do": "bulk", "texts": pilot})
             seconds = worker.ask({"do": "bulk", "texts": pilot})["seconds"]
             count = int(len(pilot) * BULK_SECONDS / max(seconds, 1e-6))
-            self.bulk = plan.sample.bulk[: max(LEAST, count)]
+            self.bulk = self.texts.bulk[: max(LEAST, count)]
         elif isinstance(subject, Lexical):
-            self.bulk = plan.sample.bulk
+            self.bulk = self.texts.bulk
 
     def round(self) -> None:
         request = {"do": "single", "texts": self._singles(), "seconds": SINGLE_SECONDS}
@@ -274,7 +276,7 @@ class _Timed:
         memory = self.worker.ask({"do": "memory"})
         about = self.worker.about
         throughput = len(self.bulk) / float(np.median(self.bulk_seconds)) if self.bulk_seconds else None
-        tokens = self._tokens_per_text(self.plan.sample.bulk)
+        tokens = self._tokens_per_text(self.texts.bulk)
         if throughput and tokens:
             # A slow encoder sees few texts, longer or shorter than most by chance; its tokens a second are comparable.
             throughput *= (self._tokens_per_text(self.bulk) or tokens) / tokens
@@ -296,29 +298,29 @@ class _Timed:
 
     def _paid(self, figures: Figures, model: Model, tokens: float | None) -> Figures:
         """With what serving by an endpoint is paid for: tokens, and no time of this machine while it waits."""
-        sample, trust = self.plan.sample, self.plan.trust
+        sample, trust = self.texts, self.plan.trust
         asked = remote.tokens_per_text(model, sample.single, sample.single_role, trust)
         note = "" if remote.counted(model, trust) else "its endpoint counts no tokens: they are estimated from bytes"
         return replace(figures, machine_ms=0.0, query_tokens=asked, document_tokens=tokens, note=note)
 
     def _tokens_per_text(self, texts: list[str]) -> float | None:
         if self.remote is not None:
-            return remote.tokens_per_text(self.remote, texts, self.plan.sample.bulk_role, self.plan.trust)
-        return self.plan.sample.tokens_per_text(self.subject, texts, self.plan.trust)
+            return remote.tokens_per_text(self.remote, texts, self.texts.bulk_role, self.plan.trust)
+        return self.texts.tokens_per_text(self.subject, texts, self.plan.trust)
 
     def _singles(self) -> list[str]:
         """This round's texts: the next ones, so that no round repeats another."""
-        texts = self.plan.sample.single
+        texts = self.texts.single
         count = SINGLES if self.remote is None else remote.SINGLES
         first = len(self.singles) * count % max(1, len(texts))
         return (texts[first:] + texts[:first])[:count]
 
 
-def _groups(subjects: Sequence[Candidate], trust: Trust) -> Iterator[list[Candidate]]:
+def _groups(subjects: Sequence[Part], trust: Trust) -> Iterator[list[Part]]:
     """Subjects that may be alive together without filling the memory, nor that of a GPU where there is one."""
     free = free_device_memory()
     room = MEMORY_SHARE * np.array([available_memory(), np.inf if free is None else free])
-    group: list[Candidate] = []
+    group: list[Part] = []
     used = np.zeros(2)
     for subject in subjects:
         device = 0.0 if free is None else expected_device_bytes(subject, trust)
@@ -332,7 +334,7 @@ def _groups(subjects: Sequence[Candidate], trust: Trust) -> Iterator[list[Candid
         yield group
 
 
-def _expected_bytes(subject: Candidate) -> float:
+def _expected_bytes(subject: Part) -> float:
     """About what its process will take: a torch runtime, and its weights twice (a copy is made while loading)."""
     runtime = 0.7e9
     found = scheme(subject.model.name) if isinstance(subject, Embed) else None

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from sizewise.core.candidate import Candidate, Model, Role
+from sizewise.core.candidate import Candidate, Model, Part, Role
 from sizewise.cost.sample import Sample
 from sizewise.encode.encoder import Trust
 from sizewise.encode.remote.encoder import RemoteEncoder
@@ -18,7 +18,7 @@ BULK = 64
 """Texts encoded in bulk in each round."""
 
 
-def to_time(subjects: Sequence[Candidate], sample: Sample, rounds: int, trust: Trust) -> Sendings:
+def to_time(subjects: Sequence[Part], sample: Sample, rounds: int, trust: Trust) -> Sendings:
     """What timing the encoders of `subjects` would send."""
 
     def parts(model: Model) -> Iterable[Sendings]:

@@ -1,16 +1,18 @@
 """The texts that cost is measured on: the tasks' own, the same for all encoders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import orjson
 
-from sizewise.core.candidate import Candidate, Embed, Role
+from sizewise.core.candidate import Cross, Embed, Part, Role
 from sizewise.core.errors import InputError
 from sizewise.data.task import Task
 from sizewise.encode.encoder import Trust
+from sizewise.encode.pairs import pair
 from sizewise.encode.resolve import resolve
 
 SINGLES = 300
@@ -30,7 +32,15 @@ class Sample:
     about: str
     """Where the texts come from, in words."""
 
-    def tokens_per_text(self, subject: Candidate, texts: Sequence[str], trust: Trust) -> float | None:
+    def given_to(self, subject: Part) -> "Sample":
+        """The same; for a cross-encoder each single text with a bulk one, and each bulk text with a single one."""
+        if not isinstance(subject, Cross):
+            return self
+        single = [pair(*two) for two in zip(self.single, cycle(self.bulk), strict=False)]
+        bulk = [pair(*two) for two in zip(cycle(self.single), self.bulk, strict=False)]
+        return replace(self, single=single, bulk=bulk, single_role="text", bulk_role="text")
+
+    def tokens_per_text(self, subject: Part, texts: Sequence[str], trust: Trust) -> float | None:
         """Mean tokens of `texts` as the subject's encoder sees them, cut at its limit; None where it cannot tell."""
         if not isinstance(subject, Embed) or not texts:
             return None

@@ -71,15 +71,15 @@ def _single(run: Timed, texts: Sequence[str], seconds: float, spent: list[float]
 
 
 def _encoder(start: Request) -> dict[str, Any]:
-    from sizewise.core.candidate import Embed
-    from sizewise.core.grammar import parse
+    from sizewise.core.candidate import Cross, Embed
+    from sizewise.core.grammar import parse_part
     from sizewise.encode.resolve import resolve
     from sizewise.store.store import Store
 
-    candidate = parse(start["candidate"])
-    assert isinstance(candidate, Embed)
+    subject = parse_part(start["candidate"])
+    assert isinstance(subject, Embed | Cross)
     trust = _trust(start)
-    encoder = resolve(candidate.model, trust)
+    encoder = resolve(subject.scorer if isinstance(subject, Cross) else subject.model, trust)
     encoder.calibrate(start["calibration"])
     if start["store"]:
         encoder.attach(Store(start["store"]))
@@ -90,7 +90,7 @@ def _encoder(start: Request) -> dict[str, Any]:
         "bulk": lambda texts: encoder.encode(texts, bulk, encoder.prompt(bulk)),
         "tune": partial(_tune, encoder),
         "about": {
-            "dimensions": encoder.dimensions,
+            "dimensions": 0 if isinstance(subject, Cross) else encoder.dimensions,
             "parameters": encoder.parameters,
             "disk_bytes": encoder.disk_bytes,
         },

@@ -4,34 +4,31 @@ To the store a pair is a text and its score a vector of one number: what was sco
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
-from sizewise.core.text import encodable
 from sizewise.encode import export
 from sizewise.encode.encoder import Trust
 from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.numeric import instruction_set, versions
+from sizewise.encode.pairs import unpaired
+from sizewise.encode.source import TOKENIZER, Source, with_tokenizer
 from sizewise.encode.torch import OnTorch, device
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
+    from sizewise.encode.network import Network
+
 MAX_TOKENS = 512
 """Of a pair, where the model allows as many: as sentence-transformers does."""
-
-
-def pair(query: str, document: str) -> str:
-    """The two as one text."""
-    return orjson.dumps([encodable(query), encodable(document)]).decode()
 
 
 class CrossScores(OnTorch):
@@ -42,18 +39,7 @@ class CrossScores(OnTorch):
 
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)
-        self.folder = locate(self.argument, self.trust)
-        if model.prompts or model.runtime != Model("").runtime:
-            raise InputError(f"{model.name}: a cross-encoder takes no prompts and runs on torch; leave out both")
-        config = self.folder.json("config.json") or {}
-        if len(config.get("id2label") or ("score",)) > 1:
-            raise InputError(f"{self.argument} has {len(config['id2label'])} labels, and a reranker has one score")
-        kinds = config.get("architectures") or [""]
-        if not kinds[0].endswith("ForSequenceClassification"):
-            raise InputError(
-                f"{self.argument} is no cross-encoder ({kinds[0] or 'its config.json names no architecture'}); train "
-                "one with sizewise finetune --reranker, or name another"
-            )
+        self.folder = cross_folder(model, self.argument, self.trust)
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
@@ -90,13 +76,7 @@ class CrossScores(OnTorch):
         return cls(replace(model, name=f"cross:{folder.resolve()}"), trust)
 
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
-        try:
-            pairs = [tuple(orjson.loads(text)) for text in texts]
-        except orjson.JSONDecodeError:
-            raise InputError(
-                f"{self.model.name} reads a query and a document together; use it as in "
-                f"rerank(bm25, {self.model.name}, 50)"
-            ) from None
+        pairs: Any = unpaired(texts, self.model.name)
         if not pairs:
             return np.empty((0, 1), np.float32)
         import torch
@@ -115,17 +95,85 @@ class CrossScores(OnTorch):
         return load_cross(self.folder, self.argument, self.trust, device(), self.model.precision)
 
 
+@dataclass(frozen=True)
+class CrossSource(Source):
+    """A cross-encoder for other runtimes: of a pair, its vector is the score."""
+
+    folder: ModelFolder
+    name: str
+    trust: Trust
+
+    similarity = "dot"
+    reads_pairs = True
+
+    @classmethod
+    def of(cls, model: Model, name: str, trust: Trust) -> Self:
+        """Of `model`, which is called `name` behind its scheme. Raises InputError as `cross_folder`, and where there is
+        no fast tokenizer."""
+        return cls(with_tokenizer(cross_folder(model, name, trust), name), name, trust)
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        return {"weights": self.folder.sha256, "reads": "pairs"}
+
+    @property
+    def tokenizer(self) -> Path:
+        return self.folder.path / TOKENIZER
+
+    @property
+    def max_tokens(self) -> int:
+        return most_tokens(self.folder)
+
+    @property
+    def dimensions(self) -> int:
+        return 1
+
+    @property
+    def parameters(self) -> int | None:
+        return self.folder.parameters
+
+    @property
+    def weight_bytes(self) -> int | None:
+        return self.folder.weight_bytes
+
+    def network(self, attention: str = "eager", precision: str = "float32", device: str = "cpu") -> "Network":
+        from sizewise.encode.cross_network import cross_network
+
+        model = load_cross(self.folder, self.name, self.trust, device, precision, attention)
+        return cross_network(model.eval().model, self.name)
+
+
+def cross_folder(model: Model, name: str, trust: Trust) -> ModelFolder:
+    """Where the cross-encoder is that `model` names, behind its scheme `name`. Raises InputError for what is none."""
+    if model.prompts:
+        raise InputError(f"{model.name}: a cross-encoder takes no prompts; leave them out")
+    folder = locate(name, trust)
+    config = folder.json("config.json") or {}
+    if len(config.get("id2label") or ("score",)) > 1:
+        raise InputError(f"{name} has {len(config['id2label'])} labels, and a reranker has one score")
+    kinds = config.get("architectures") or [""]
+    if not kinds[0].endswith("ForSequenceClassification"):
+        raise InputError(
+            f"{name} is no cross-encoder ({kinds[0] or 'its config.json names no architecture'}); train "
+            "one with sizewise finetune --reranker, or name another"
+        )
+    return folder
+
+
 def most_tokens(folder: ModelFolder) -> int:
     """Of a pair: MAX_TOKENS, or as many as the model has positions for."""
     positions = (folder.json("config.json") or {}).get("max_position_embeddings")
     return min(MAX_TOKENS, positions) if isinstance(positions, int) else MAX_TOKENS
 
 
-def load_cross(folder: ModelFolder, name: str, trust: Trust, on: str, precision: str = "float32") -> "CrossEncoder":
+def load_cross(
+    folder: ModelFolder, name: str, trust: Trust, on: str, precision: str = "float32", attention: str | None = None
+) -> "CrossEncoder":
     """A model with one score on its head: its own, or a new one where the folder is an encoder's."""
     import torch
     from sentence_transformers import CrossEncoder
 
+    chosen = {"attn_implementation": attention} if attention else {}
     model: CrossEncoder = CrossEncoder(
         str(folder.path),
         num_labels=1,
@@ -133,6 +181,6 @@ def load_cross(folder: ModelFolder, name: str, trust: Trust, on: str, precision:
         device=on,
         trust_remote_code=name in trust.remote_code,
         local_files_only=True,
-        model_kwargs={"use_safetensors": name not in trust.pickled, "dtype": getattr(torch, precision)},
+        model_kwargs={"use_safetensors": name not in trust.pickled, "dtype": getattr(torch, precision), **chosen},
     )
     return model

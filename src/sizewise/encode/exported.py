@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar, Self, cast
@@ -19,7 +20,9 @@ from sizewise.encode.calibration import calibration_digest, calibration_texts
 from sizewise.encode.encoder import Encoder, Similarity, Trust
 from sizewise.encode.layout import Block, Ids, Vectors, one_row
 from sizewise.encode.numeric import instruction_set, threads, versions
-from sizewise.encode.source import TOKENIZER, Source, source
+from sizewise.encode.pairs import PairTokenizer, pair
+from sizewise.encode.source import TOKENIZER, Source
+from sizewise.encode.sources import source
 from sizewise.encode.tokens import TextTokenizer, TokenCounter, Tokens
 from sizewise.encode.tuned import Tuning, machine, recall
 from sizewise.store.prepared import prepared
@@ -44,6 +47,7 @@ class Facts:
     stored_prompts: Mapping[Role, str]
     has_quality: bool
     vocabulary: int | None
+    reads_pairs: bool = False
 
     @classmethod
     def of(cls, source: Source) -> Self:
@@ -56,6 +60,7 @@ class Facts:
             dict(source.stored_prompts),
             source.has_quality,
             source.vocabulary,
+            source.reads_pairs,
         )
 
     @classmethod
@@ -140,7 +145,8 @@ class ExportedEncoder(Encoder):
 
     @cached_property
     def _calibration(self) -> list[str]:
-        return calibration_texts(self._own)
+        texts = calibration_texts(self._own)
+        return [pair(*two) for two in pairwise(texts)] if self.facts.reads_pairs else texts
 
     def attach(self, store: Store) -> None:
         self._root = store.root
@@ -169,8 +175,8 @@ class ExportedEncoder(Encoder):
             return None if self.facts.parameters is None else each * self.facts.parameters
         return sum((self._folder / file).stat().st_size for file in self.graph_files(self._folder))
 
-    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64]:
-        return self._counter.count(texts, prompt)
+    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:
+        return None if self.facts.reads_pairs else self._counter.count(texts, prompt)
 
     def load(self) -> None:
         with self._loading:
@@ -252,7 +258,9 @@ class ExportedEncoder(Encoder):
         return self.source.tokenizer if self._made is None else cast("Path", self._folder) / TOKENIZER
 
     @cached_property
-    def _tokenizer(self) -> TextTokenizer:
+    def _tokenizer(self) -> TextTokenizer | PairTokenizer:
+        if self.facts.reads_pairs:
+            return PairTokenizer.open(self._tokenizer_file, self.max_tokens, self.model.name)
         return TextTokenizer.open(self._tokenizer_file, self.max_tokens, vocabulary=self.facts.vocabulary)
 
     @cached_property

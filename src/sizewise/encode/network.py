@@ -25,6 +25,8 @@ class Network:
     body: Any
     """A model of transformers."""
     head: list[nn.Module]
+    typed: bool = False
+    """Its tokens are of several types; else all are of the first one."""
 
     @classmethod
     def of(cls, model: "SentenceTransformer", name: str) -> "Network":

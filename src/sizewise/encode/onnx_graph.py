@@ -28,7 +28,8 @@ def convert(network: Network, path: Path) -> onnx.ModelProto:
         return onnx.load(path)
     with without_hints():
         fused = _fused(network, path)
-    _without_types(fused.graph)
+    if not network.typed:
+        _without_types(fused.graph)
     return fused
 
 

@@ -19,7 +19,8 @@ from sizewise.encode.encoder import Encoder, Similarity, Trust
 from sizewise.encode.folder import ModelFolder
 from sizewise.encode.front import ahead
 from sizewise.encode.numeric import versions
-from sizewise.encode.source import FolderSource, load, source
+from sizewise.encode.source import FolderSource, load
+from sizewise.encode.sources import source
 from sizewise.encode.tokens import TextTokenizer, Tokens
 from sizewise.encode.torch import free_device, shard_pace
 
@@ -73,6 +74,8 @@ class PackedEncoder(Encoder):
     def __init__(self, model: Model, trust: Trust | None = None) -> None:
         super().__init__(model, trust)
         self.source = source(model, self.trust)
+        if self.source.reads_pairs:
+            raise InputError(f"{model.name}: a cross-encoder runs on torch, openvino and onnx; name one of them")
         self.similarity: Similarity = self.source.similarity
         self.has_quality = self.source.has_quality
         self._devices = devices(model.precision)

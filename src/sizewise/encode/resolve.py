@@ -8,6 +8,9 @@ from sizewise.core.grammar import SHORT
 from sizewise.core.registry import ENCODERS, RUNTIMES
 from sizewise.encode.encoder import Encoder, Trust, scheme
 
+NETWORKS = ("shape", "cross")
+"""Schemes whose models other runtimes can run too."""
+
 
 def resolve(model: Model, trust: Trust | None = None) -> Encoder:
     """The encoder of `model`, its weights not loaded yet.
@@ -27,7 +30,7 @@ def resolve(model: Model, trust: Trust | None = None) -> Encoder:
 def encoder_class(model: Model) -> type[Encoder]:
     """What runs `model`. Raises InputError when there is no such scheme or runtime."""
     found = scheme(model.name)
-    if found is None or (found[0] == "shape" and model.runtime != Model("").runtime):
+    if found is None or (found[0] in NETWORKS and model.runtime != Model("").runtime):
         return cast("type[Encoder]", RUNTIMES.get(model.runtime))
     if found[0] not in ENCODERS:
         raise InputError(

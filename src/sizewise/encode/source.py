@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sizewise.core.candidate import Model, Role
+from sizewise.core.candidate import Role
 from sizewise.core.errors import InputError, RunError
 from sizewise.core.memory import available_memory, impractical
-from sizewise.core.shapes import Shape, model_arguments, parse_shape, transformers_config
-from sizewise.encode.encoder import Similarity, Trust, scheme
+from sizewise.core.shapes import Shape, model_arguments, transformers_config
+from sizewise.encode.encoder import Similarity, Trust
 from sizewise.encode.folder import DEFAULT_MODEL, ModelFolder, locate
 from sizewise.encode.tokens import TextTokenizer
 
@@ -34,6 +34,8 @@ class Source(ABC):
 
     has_quality: bool = True
     """False for random weights."""
+    reads_pairs: bool = False
+    """True when it reads a query and a document together."""
 
     @property
     def similarity(self) -> Similarity:
@@ -89,10 +91,14 @@ class Source(ABC):
         return TextTokenizer.open(self.tokenizer, self.max_tokens, vocabulary=self.vocabulary)
 
 
-def source(model: Model, trust: Trust) -> Source:
-    """Where the network of `model` comes from. Raises InputError when there is none that other runtimes can run."""
-    found = scheme(model.name)
-    return ShapeSource(parse_shape(found[1])) if found else FolderSource(locate(model.name, trust), model.name, trust)
+def with_tokenizer(folder: ModelFolder, name: str) -> ModelFolder:
+    """The folder itself. Raises InputError where it has no fast tokenizer."""
+    if not (folder.path / TOKENIZER).is_file():
+        raise InputError(
+            f"{name} has no {TOKENIZER} (a fast tokenizer), which this runtime needs; save the model with "
+            "one, or run it on torch"
+        )
+    return folder
 
 
 @dataclass(frozen=True)
@@ -109,11 +115,7 @@ class FolderSource(Source):
                 f"{self.name} sends queries and documents through different modules, which runs on torch only; leave "
                 "out the runtime"
             )
-        if not (self.folder.path / TOKENIZER).is_file():
-            raise InputError(
-                f"{self.name} has no {TOKENIZER} (a fast tokenizer), which this runtime needs; save the model with "
-                "one, or run it on torch"
-            )
+        with_tokenizer(self.folder, self.name)
 
     @property
     def similarity(self) -> Similarity:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Model, is_tuned, stages
+from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Model, Part, is_tuned, stages
 from sizewise.core.errors import InputError
 from sizewise.core.progress import Progress, Silent
 from sizewise.core.registry import TRANSFORMS
@@ -180,7 +180,7 @@ def fits(candidate: Candidate, model: Model) -> bool:
     return any(fits(part, model) for part in stages(candidate) if not isinstance(part, Cross))
 
 
-def is_fitted(candidate: Candidate | Cross) -> bool:
+def is_fitted(candidate: Part) -> bool:
     """Whether something of `candidate` depends on a task's text or queries: a transform, an alignment, a weight."""
     if isinstance(candidate, Embed):
         return needs_fit(candidate.steps)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sizewise.core.candidate import Candidate, Model, encoders
+from sizewise.core.candidate import Candidate, Model, Part, encoders
 from sizewise.core.errors import InputError
 from sizewise.core.progress import Progress
 from sizewise.data.task import Task
@@ -90,7 +90,7 @@ def _lost(count: int) -> str:
     return f"{count:,} requests were not answered as they should be and count as paid"
 
 
-def remote_models(candidates: Iterable[Candidate]) -> list[Model]:
+def remote_models(candidates: Iterable[Part]) -> list[Model]:
     """The models among them that are endpoints, each once."""
     found = (plain.model for one in candidates for plain in encoders(one))
     return list(dict.fromkeys(model for model in found if model.is_remote))

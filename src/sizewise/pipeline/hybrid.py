@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from sizewise.core.candidate import When
 from sizewise.core.rows import InMemory
-from sizewise.encode.cross import pair
 from sizewise.encode.encoder import Encoder
+from sizewise.encode.pairs import pair
 from sizewise.index.dense import DenseIndex
 from sizewise.index.exact import Ids, Scores
 from sizewise.pipeline.live import EmbedPipeline, Given, Pipeline, Ties, indexed

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank, awaits_tuning, is_tuned
+from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Part, Rerank, awaits_tuning, is_tuned
 from sizewise.core.errors import InputError
 from sizewise.core.registry import TRANSFORMS
 from sizewise.data.task import Task
-from sizewise.encode.cross import pair
 from sizewise.encode.encoder import Encoder
 from sizewise.encode.numeric import versions
+from sizewise.encode.pairs import pair
 from sizewise.encode.stored import stored_vectors
 from sizewise.index.dense import DenseIndex
 from sizewise.index.exact import Ids, Scores
@@ -155,7 +155,7 @@ def aligner(bench: Bench, task: Task, candidate: Asym) -> Alignment:
         raise InputError(f"{candidate} on {task.name} ({task.path}): {error}; add corpus or training text") from None
 
 
-def about(bench: Bench, task: Task, candidate: Candidate | Cross) -> dict[str, Any]:
+def about(bench: Bench, task: Task, candidate: Part) -> dict[str, Any]:
     """All that the rankings of `candidate` on `task` depend on, but for the task itself."""
     match candidate:
         case Lexical(method):

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from sizewise.core.candidate import Candidate, Cross, Fuse, When, awaits_tuning, stages
+from sizewise.core.candidate import Fuse, Part, When, awaits_tuning, stages
 from sizewise.data.task import Task
 from sizewise.stats.risk import certified, units_needed
 
@@ -47,7 +47,7 @@ def best_weight(values: Floats) -> float:
     return WEIGHTS[min(best, key=lambda at: abs(WEIGHTS[at] - 0.5))]
 
 
-def settings(candidate: Candidate | Cross) -> int:
+def settings(candidate: Part) -> int:
     """Among how many settings of `candidate` tuning chooses: what is certified after that must hold for each."""
     own = len(WEIGHTS) if isinstance(candidate, Fuse) else len(SHARES) + 1
     return (own if awaits_tuning(candidate) else 1) * prod(settings(part) for part in stages(candidate))

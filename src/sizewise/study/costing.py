@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from sizewise.core.candidate import Candidate, Embed
+from sizewise.core.candidate import Candidate, Embed, Part
 from sizewise.core.grammar import parse
 from sizewise.core.progress import Progress
 from sizewise.cost.figures import PAID_BY_TOKEN, Figures
@@ -29,7 +29,7 @@ FINALISTS = 3
 """Candidates measured end to end: the recommended one and its runners-up."""
 
 
-def measured(subjects: Sequence[Candidate], plan: Plan, path: Path, progress: Progress) -> Measured:
+def measured(subjects: Sequence[Part], plan: Plan, path: Path, progress: Progress) -> Measured:
     """Figures of `subjects`; those that the file `path` has from the same plan are not measured again."""
     kept = _kept(plan, path)
     missing = [one for one in subjects if str(one) not in kept["figures"]]
@@ -43,7 +43,7 @@ def measured(subjects: Sequence[Candidate], plan: Plan, path: Path, progress: Pr
     return Measured(figures, float(latency), float(throughput))
 
 
-def to_send(subjects: Sequence[Candidate], scored: Sequence[Candidate], plan: Plan, folder: Path | None) -> Sendings:
+def to_send(subjects: Sequence[Part], scored: Sequence[Candidate], plan: Plan, folder: Path | None) -> Sendings:
     """What measuring cost would send to endpoints: `subjects` as encoders, and finalists end to end, of which no more
     than FINALISTS are expected; less what the files of a run in `folder` say is measured."""
     whole = replace(plan, pipelines=True)

@@ -3,17 +3,15 @@
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Rerank, leaves, reranks
+from sizewise.core.candidate import Asym, Candidate, Cross, Embed, Fuse, Lexical, Part, Rerank, leaves, reranks
 from sizewise.core.grammar import parse
 from sizewise.cost.figures import MEGA, Figures
 from sizewise.data.task import Task
-from sizewise.encode.cross import pair
 from sizewise.index.exact import Ids, Scores
 from sizewise.pipeline.bench import Bench
 from sizewise.pipeline.build import build, index_from_store
@@ -22,7 +20,6 @@ from sizewise.pipeline.live import Given, Pipeline
 from sizewise.pipeline.stages import about, fixed, signals
 from sizewise.store.files import digest
 
-PAIRS = 48
 PARTS = 24
 """Indexed stages that are kept: many candidates have some in common."""
 LATENCIES = {"mean_ms": None, "p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
@@ -47,7 +44,6 @@ class Timed:
     def __init__(self, bench: Bench, task: Task, queries: int, threads: int) -> None:
         self._bench, self._task, self._count, self._threads = bench, task, queries, threads
         self._parts: OrderedDict[Candidate, Pipeline] = OrderedDict()
-        self._crosses: dict[Cross, dict[str, float | None]] = {}
 
     def key(self, candidate: Candidate) -> str:
         """What a timing depends on, so that one of other weights or threads is not taken for it."""
@@ -78,7 +74,6 @@ class Timed:
             "p99_ms": p99,
             "bytes_per_vector": per_vector,
             "index_mb": per_vector * len(texts["documents"].texts) / MEGA,
-            "read": {str(one): self._read(one) for one in leaves(candidate) if isinstance(one, Cross)},
             "escalated": {str(one): self._escalated(one) for one in reranks(candidate) if one.when is not None},
             "as": str(candidate),
         }
@@ -96,26 +91,6 @@ class Timed:
             self._parts.popitem(last=False)
         return self._parts[candidate]
 
-    def _read(self, cross: Cross) -> dict[str, float | None]:
-        """What a cross-encoder takes for a pair, timed once on PAIRS of the task, and its size."""
-        if cross not in self._crosses:
-            texts = {part.name: part.texts for part in self._task.text_sets()}
-            encoder = self._bench.encoder(cross.scorer)
-            pairs = [pair(texts["queries"][0], document) for document in texts["documents"][:PAIRS]]
-            with _threads(self._threads):
-                encoder.encode(pairs[:8], "text", "")
-                started = time.perf_counter()
-                encoder.encode(pairs, "text", "")
-                took = (time.perf_counter() - started) * 1e3 / len(pairs)
-            size = encoder.disk_bytes
-            self._crosses[cross] = {
-                "pair_ms": took,
-                "parameters": encoder.parameters,
-                "disk_mb": None if size is None else size / MEGA,
-            }
-            encoder.unload()
-        return self._crosses[cross]
-
     def _given(self, candidate: Candidate, text: str, at: int) -> Given:
         """A query with its vectors."""
         queries = next(part for part in self._task.text_sets() if part.name == "queries")
@@ -131,47 +106,38 @@ class Timed:
         return float((signals(self._bench, self._task, candidate) < (candidate.when.below or 0.0)).mean())
 
 
-def hybrid_figures(candidate: Candidate, known: Mapping[Candidate, Figures], searched: Mapping[str, Any]) -> Figures:
+def hybrid_figures(candidate: Candidate, known: Mapping[Part, Figures], searched: Mapping[str, Any]) -> Figures:
     """Composed of the `known` figures of plain encoders. Percentiles are added up, which is a little more than the
     percentile of the sum; what is for few queries only counts in the percentiles that it reaches."""
     candidate = parse(searched["as"]) if "as" in searched else candidate
     shares = asked_of(candidate, searched["escalated"])
-    fresh = list(_fresh(candidate, searched["escalated"]))
+    reading = list(_reading(candidate, searched["escalated"]))
     most = searched.get("documents", POOL)
-    reading, read = list(_crosses(candidate, searched["escalated"])), searched.get("read", {})
-    unknown: list[float | None] = [None] * bool(read)  # nobody has measured a cross-encoder's memory and start-up
-    lexical = [one for one in leaves(candidate) if isinstance(one, Lexical)]
-    serving: dict[Candidate, None] = dict.fromkeys((*shares, *(one for one, _, _ in fresh), *lexical))
+    whole = [one for one in leaves(candidate) if isinstance(one, Lexical | Cross)]
+    serving: dict[Part, None] = dict.fromkeys((*shares, *(one for one, _, _ in reading), *whole))
     found: dict[str, float | None] = {}
     for name, reached in LATENCIES.items():
         parts: list[float | None] = [searched[name]]
         for one, share in shares.items():
             parts.append(_counted(getattr(known[one], name), share, reached))
-        for one, share, depth in fresh:
-            rate = known[one].texts_per_s
+        for reader, share, depth in reading:
+            rate = known[reader].texts_per_s
             parts.append(_counted(min(depth, most) * 1e3 / rate if rate else None, share, reached))
-        for cross, share, depth in reading:
-            parts.append(_counted(min(depth, most) * read[str(cross)]["pair_ms"], share, reached))
         found[name] = _total(parts)
     rates = [known[one].texts_per_s for one in indexing(candidate)]
     seconds = _total([1 / rate if rate else None for rate in rates])
-    sizes = [known[one].parameters for one in serving if isinstance(one, Embed)]
-    count = _total([*sizes, *(one["parameters"] for one in read.values())])
+    models = [known[one] for one in serving if not isinstance(one, Lexical)]
+    count = _total([one.parameters for one in models])
     return Figures(
         mean_ms=found["mean_ms"],
         p50_ms=found["p50_ms"],
         p95_ms=found["p95_ms"],
         p99_ms=found["p99_ms"],
         texts_per_s=1 / seconds if seconds else None,
-        load_s=_total([*unknown, *(known[one].load_s for one in serving)]),
-        peak_memory_mb=_total([*unknown, *(known[one].peak_memory_mb for one in serving)]),
-        memory_mb=_total([*unknown, searched["index_mb"], *(known[one].peak_memory_mb for one in serving)]),
-        disk_mb=_total(
-            [
-                *(known[one].disk_mb for one in serving if isinstance(one, Embed)),
-                *(one["disk_mb"] for one in read.values()),
-            ]
-        ),
+        load_s=_total([known[one].load_s for one in serving]),
+        peak_memory_mb=_total([known[one].peak_memory_mb for one in serving]),
+        memory_mb=_total([searched["index_mb"], *(known[one].peak_memory_mb for one in serving)]),
+        disk_mb=_total([one.disk_mb for one in models]),
         parameters=None if count is None else round(count),
         bytes_per_vector=searched["bytes_per_vector"],
         source="composed",
@@ -213,31 +179,13 @@ def indexing(candidate: Candidate) -> list[Embed | Lexical]:
     return list(dict.fromkeys(found))
 
 
-def _fresh(candidate: Candidate, escalated: Mapping[str, float]) -> Iterator[tuple[Embed, float, int]]:
-    """What encodes documents when they are found: the encoder, for which share of the queries, how many."""
+def _reading(candidate: Candidate, escalated: Mapping[str, float]) -> Iterator[tuple[Embed | Cross, float, int]]:
+    """What reads documents when they are found: an encoder or a cross-encoder, for which share of the queries, and how
+    many documents."""
     for one in reranks(candidate):
-        if one.fresh and isinstance(one.second, Embed):
-            yield one.second.plain, escalated.get(str(one), 1.0), one.depth
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """So many for torch, as where encoders are measured."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _crosses(candidate: Candidate, escalated: Mapping[str, float]) -> Iterator[tuple[Cross, float, int]]:
-    """The cross-encoders: for which share of the queries, how many pairs."""
-    for one in reranks(candidate):
-        if isinstance(one.second, Cross):
-            yield one.second, escalated.get(str(one), 1.0), one.depth
+        if isinstance(one.second, Cross) or one.fresh:
+            reader = one.second if isinstance(one.second, Cross) else one.second.plain
+            yield reader, escalated.get(str(one), 1.0), one.depth
 
 
 def _stored(candidate: Candidate) -> Candidate:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sizewise.auto.settle import settled
 from sizewise.certify.measure import has_certificate, neighbours
 from sizewise.certify.texts import parts
-from sizewise.core.candidate import Candidate, Cross, Embed, is_hybrid, is_shape, is_tuned, leaves
+from sizewise.core.candidate import Candidate, Cross, Embed, Part, is_hybrid, is_shape, is_tuned, leaves
 from sizewise.core.environment import processors
 from sizewise.core.errors import InputError
 from sizewise.cost.measure import Plan
@@ -235,10 +235,12 @@ class Work:
             bar.close()
         return [found for found, _ in both], [part for _, parts in both for part in parts]
 
-    def cost_subjects(self) -> list[Candidate]:
-        """What is measured in a process of its own: every encoder once, shapes too, and the baseline."""
+    def cost_subjects(self) -> list[Part]:
+        """What is measured in a process of its own: every encoder and cross-encoder once, shapes too, and the
+        baseline."""
         searched = any(task.needs == "rankings" for task in self.tasks)
-        return [*distinct_models(self.candidates), *([BASELINE] if searched else [])]
+        crosses = dict.fromkeys(part for one in self.candidates for part in leaves(one) if isinstance(part, Cross))
+        return [*distinct_models(self.candidates), *crosses, *([BASELINE] if searched else [])]
 
     def cost_plan(self, store: Store) -> Plan:
         """On which texts and with how many threads."""
