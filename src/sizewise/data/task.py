@@ -8,6 +8,7 @@ scores, intervals and comparisons are derived from records later, for all candid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -191,6 +192,17 @@ class Task(ABC):
         if "clusters" in columns:
             raw["clusters"] = rectangle(columns["clusters"], np.asarray)
         return raw
+
+
+def hashed(task: Task) -> npt.NDArray[np.uint64]:
+    """uint64 [units]: of each unit's name, or of its group's first unit's, so that groups stay together and units that
+    are added later move none of the others. (The codes of groups would move: they are counted anew.)"""
+    names = np.array(task.units.ids, dtype=object)
+    if task.units.groups is not None:
+        first, of_unit = np.unique(task.units.groups, return_index=True, return_inverse=True)[1:]
+        names = names[first][of_unit]
+    found = [int.from_bytes(sha256(f"{task.name}\0{name}".encode()).digest()[:8]) for name in names]
+    return np.array(found, np.uint64)
 
 
 def ranked(raw: Raw, at: int) -> list[tuple[int, float]]:

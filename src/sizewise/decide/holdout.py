@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.errors import InputError
-from sizewise.data.task import Raw, Task
+from sizewise.data.task import Raw, Task, hashed
 from sizewise.stats.compare import difference
 from sizewise.stats.statistics import bootstrap
 from sizewise.stats.subset import Subset
@@ -39,7 +38,7 @@ class Holdout:
         everything = np.arange(len(task.units))
         if not self or self.tune:
             return everything, everything[:0]
-        held = self._named(task) if self.file is not None else self._drawn(task)
+        held = self._named(task) if self.file is not None else hashed(task) < self.share * 2**64
         if self.file is not None and not held.any():
             return everything, everything[:0]  # the file is about other tasks
         names = everything if task.units.groups is None else task.units.groups
@@ -56,18 +55,6 @@ class Holdout:
                 "not independent of them; name all units of a group or none"
             )
         return everything[~held], everything[held]
-
-    def _drawn(self, task: Task) -> npt.NDArray[np.bool_]:
-        """By a hash of each unit's name, or of its group's first unit's: units added later move none of the others.
-
-        The codes of groups would move: they are counted anew.
-        """
-        names = np.array(task.units.ids, dtype=object)
-        if task.units.groups is not None:
-            first, of_unit = np.unique(task.units.groups, return_index=True, return_inverse=True)[1:]
-            names = names[first][of_unit]
-        hashes = [sha256(f"{task.name}\0{name}".encode()).digest()[:8] for name in names]
-        return np.array([int.from_bytes(one) < self.share * 2**64 for one in hashes], dtype=bool)
 
     def _named(self, task: Task) -> npt.NDArray[np.bool_]:
         assert self.file is not None

@@ -1,14 +1,13 @@
 """Weights and thresholds chosen by what they did for queries: arithmetic on values of units, whoever made them."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.candidate import Fuse, Part, When, awaits_tuning, stages
-from sizewise.data.task import Task
+from sizewise.data.task import Task, hashed
 from sizewise.stats.risk import certified, units_needed
 
 WEIGHTS = tuple(round(0.05 * step, 2) for step in range(1, 20))
@@ -85,10 +84,5 @@ def threshold(
 
 
 def folds(task: Task) -> npt.NDArray[np.int64]:
-    """int64 [units]: the fold of each, by a hash of its name or of its group's, so that groups stay together."""
-    names = list(task.units.ids)
-    if task.units.groups is not None:
-        first, of_unit = np.unique(task.units.groups, return_index=True, return_inverse=True)[1:]
-        names = [names[first[group]] for group in of_unit]
-    hashes = [int.from_bytes(sha256(f"{task.name}\0{name}".encode()).digest()[:8]) for name in names]
-    return np.array([one % FOLDS for one in hashes], np.int64)
+    """int64 [units]: the fold of each; those of a group have the same."""
+    return (hashed(task) % FOLDS).astype(np.int64)

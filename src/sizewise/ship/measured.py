@@ -41,7 +41,7 @@ def measured(bench: Bench, chosen: Chosen, pipeline: Pipeline, base: Task | None
         fitted_here = not is_fitted(chosen.candidate) or task is base
         cross_fitted = is_tuned(chosen.candidate) and task is base and task.tune is None
         if chosen.run is not None and fitted_here and _same_prompts(pipeline, task):
-            row = _from_run(bench, chosen, pipeline, at)
+            row = _from_run(bench, chosen, pipeline, at, cross_fitted=cross_fitted)
         else:
             row = _now(bench, chosen, pipeline, task, cross_fitted=cross_fitted)
         rows.append(row | {"fitted_here": fitted_here} | ({"cross_fitted": True} if cross_fitted else {}))
@@ -56,7 +56,7 @@ def _same_prompts(pipeline: Pipeline, task: Task) -> bool:
     return all(encoder.prompt(role, task.prompts) == prompt for encoder, role, prompt in parts)
 
 
-def _from_run(bench: Bench, chosen: Chosen, pipeline: Pipeline, at: int) -> Row:
+def _from_run(bench: Bench, chosen: Chosen, pipeline: Pipeline, at: int, *, cross_fitted: bool) -> Row:
     """The run's own score. It is measured again where the store has no record of it: models change, and so do versions.
 
     Units that are held out stay closed: then the run's score is taken as it is.
@@ -73,7 +73,7 @@ def _from_run(bench: Bench, chosen: Chosen, pipeline: Pipeline, at: int) -> Row:
         _check(chosen, row, points(task, raw), AGREES)
     if raw is None:
         bench.progress.say(f"{task.name}: the store has no record of {chosen.candidate} as it is now; measured again")
-        again = _now(bench, chosen, pipeline, task, cross_fitted=is_tuned(chosen.candidate) and task.tune is None)
+        again = _now(bench, chosen, pipeline, task, cross_fitted=cross_fitted)
         _check(chosen, row, again["value"], tolerance(chosen.candidate).points)
         return again
     return row
@@ -87,7 +87,7 @@ def _check(chosen: Chosen, row: Row, now: float, allowed: float) -> None:
         )
 
 
-def _now(bench: Bench, chosen: Chosen, pipeline: Pipeline, task: Task, *, cross_fitted: bool = False) -> Row:
+def _now(bench: Bench, chosen: Chosen, pipeline: Pipeline, task: Task, *, cross_fitted: bool) -> Row:
     """Scored with what the bundle carries; where that was tuned on the very queries, each with what others chose."""
     raw = (
         record(bench, task, chosen.candidate)
