@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: setup demo test fast lint types clean
 
@@ -17,8 +18,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/sizewise demo
 
+# In two runs, each with new processes: those that load every runtime one after another grow to gigabytes.
 test: setup
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest $(SPREAD) -m 'not slow'
+	$(BIN)/python -m pytest $(SPREAD) -m slow
 
 fast: setup
 	$(BIN)/python -m pytest -m 'not slow'

@@ -327,3 +327,21 @@ def test_a_cross_encoder_in_a_study(pair, tasks, tmp_path, cross_model, cheap_co
         record(bench, task, parse(shallow))
     with pytest.raises(InputError, match=r"is no cross-encoder \(BertModel\)"):
         record(bench, task, parse(f"rerank(bm25, cross:{small}, 5)"))
+
+
+def test_too_few_texts_to_align_on_are_told_before_work(pair, tmp_path):
+    small, large = pair
+    (tmp_path / "few").mkdir()
+    for name, texts in (("corpus", ["a river", "the moon", "snow"]), ("queries", ["river", "moon"])):
+        rows = [json.dumps({"_id": f"{name}{at}", "text": text}) for at, text in enumerate(texts)]
+        (tmp_path / "few" / f"{name}.jsonl").write_text("\n".join(rows))
+    (tmp_path / "few" / "qrels").mkdir()
+    (tmp_path / "few" / "qrels" / "test.tsv").write_text(
+        "query-id\tcorpus-id\tscore\nqueries0\tcorpus0\t1\nqueries1\tcorpus1\t1\n"
+    )
+    study = Study([tmp_path / "few"], [f"fuse(bm25, asym({small}, {large}))"], store=tmp_path / "store")
+    with pytest.raises(
+        InputError, match=r"asym\(.*its alignment needs 10 or more texts that are not tested .* offers 3;"
+    ):
+        study.run(tmp_path / "run")
+    assert not (tmp_path / "store" / "vectors").exists(), "nothing was encoded"

@@ -21,6 +21,7 @@ from sizewise.index.exact import Ids, Scores
 from sizewise.index.pairs import Pairs
 from sizewise.pipeline.tuning import Tuned
 from sizewise.store.store import Store
+from sizewise.transform.align import FEWEST
 from sizewise.transform.chain import Chain, Known, needs_fit
 from sizewise.transform.transform import Vectors
 
@@ -188,17 +189,22 @@ def is_fitted(candidate: Part) -> bool:
     return own or any(is_fitted(part) for part in stages(candidate))
 
 
-def check_fit(candidate: Embed, task: Task) -> None:
-    """Raises InputError when the task offers fewer texts to fit on than one of the candidate's transforms needs."""
-    offered = sum(len(part.texts) for part in fit_sample(task)) if needs_fit(candidate.steps) else 0
-    for step in candidate.steps:
-        needed = TRANSFORMS.get(step.name).fewest(step.value)
+def check_fit(candidate: Part, task: Task) -> None:
+    """Raises InputError when the task offers fewer texts to fit on than something in the candidate needs."""
+    fitted = {str(step): TRANSFORMS.get(step.name).fewest(step.value) for step in getattr(candidate, "steps", ())}
+    if isinstance(candidate, Asym):
+        fitted["its alignment"] = FEWEST
+    needing = {name: needed for name, needed in fitted.items() if needed}
+    offered = sum(len(part.texts) for part in fit_sample(task)) if needing else 0
+    for name, needed in needing.items():
         if needed > offered:
             raise InputError(
-                f"{candidate}: {step} needs {needed} or more texts that are not tested to be fitted on, and task "
+                f"{candidate}: {name} needs {needed} or more texts that are not tested to be fitted on, and task "
                 f"{task.name} ({task.path}) offers {offered or 'none'}; add training text to it, or leave such "
                 "candidates out"
             )
+    for part in stages(candidate):
+        check_fit(part, task)
 
 
 def fit_sample(task: Task) -> Sequence[TextSet]:

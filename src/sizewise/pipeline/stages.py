@@ -23,7 +23,7 @@ from sizewise.encode.stored import stored_vectors
 from sizewise.index.dense import DenseIndex
 from sizewise.index.exact import Ids, Scores
 from sizewise.index.lexical import BM25
-from sizewise.pipeline.bench import Bench, fit_sample
+from sizewise.pipeline.bench import Bench, check_fit, fit_sample
 from sizewise.pipeline.hybrid import POOL
 from sizewise.pipeline.tuning import FOLDS, WEIGHTS, Tuned, best_weight, folds, settings, threshold
 from sizewise.rank.again import agreements, margins, reranked
@@ -148,11 +148,9 @@ def lexical(task: Task, depth: int) -> Ranking:
 def aligner(bench: Bench, task: Task, candidate: Asym) -> Alignment:
     """What brings vectors of the queries' encoder into the space of the documents' one, fitted on the task's texts for
     fitting. Raises InputError where it has too few of them."""
+    check_fit(candidate, task)
     source, target = (unit(bench.fit_vectors(one.model, task)) for one in (candidate.queries, candidate.documents))
-    try:
-        return Alignment.fit(source, target)
-    except ValueError as error:
-        raise InputError(f"{candidate} on {task.name} ({task.path}): {error}; add corpus or training text") from None
+    return Alignment.fit(source, target)
 
 
 def about(bench: Bench, task: Task, candidate: Part) -> dict[str, Any]:

@@ -146,6 +146,9 @@ class Work:
                     self._check(candidate, part)
                 elif isinstance(part, Cross):
                     self.bench.encoder(part.scorer)  # says what is wrong with it
+            for task in self.tasks:
+                if applies(candidate, task):
+                    check_fit(candidate, task)
         for note in check_unseen(self.candidates, [*self.tasks, *self.tested]):
             self.bench.progress.say(note)
         if any(map(is_tuned, self.scored)):
@@ -174,9 +177,6 @@ class Work:
             check_steps(part.steps, self.bench.encoder(part.model).dimensions)
         except InputError as error:
             raise InputError(f"{candidate}: {error}") from None
-        for task in self.tasks:
-            if applies(candidate, task):
-                check_fit(part, task)
 
     def encode(self) -> None:
         """All vectors that the candidates need, model by model, so that one model's weights are in memory at a time."""
