@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from sizewise.core.errors import RunError
-from sizewise.core.grammar import parse
+from sizewise.core.grammar import parse, parse_part
 from sizewise.cost import measure as module
 from sizewise.cost.measure import Plan, Worker, measure, predicted, spread
 from sizewise.cost.sample import Sample
@@ -276,3 +277,14 @@ def test_too_large_shapes_start_no_process(plan, started):
     assert (figures.p50_ms, figures.texts_per_s, figures.load_s) == (None, None, None)
     assert figures.peak_memory_mb == pytest.approx(4e-6 * figures.parameters)
     assert found.latency_drift == found.throughput_drift == 0.0
+
+
+def test_a_cross_encoder_is_given_pairs(plan, cross_model, store):
+    reader = parse_part(f"cross:{cross_model}@fp32/onnx")
+    found = measure([reader], replace(plan, store=store.root)).figures[reader]
+    assert found.source == "measured"
+    assert found.texts_per_s > 0 < found.p95_ms
+    assert found.load_s > 0 < found.peak_memory_mb
+    assert found.parameters > 1000
+    assert found.disk_mb > 0
+    assert (found.bytes_per_vector, found.tokens_per_s) == (0, None), "it stores nothing"

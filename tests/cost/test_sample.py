@@ -5,12 +5,13 @@ from types import SimpleNamespace
 import pytest
 
 from sizewise.core.errors import InputError
-from sizewise.core.grammar import parse
+from sizewise.core.grammar import parse, parse_part
 from sizewise.cost import sample as module
-from sizewise.cost.sample import LONGEST, packaged, sample
+from sizewise.cost.sample import LONGEST, Sample, packaged, sample
 from sizewise.data.load import load_task
 from sizewise.data.task import TextSet
 from sizewise.encode.encoder import Trust
+from sizewise.encode.pairs import unpaired
 
 
 def made(name, sets, needs="rankings"):
@@ -62,3 +63,12 @@ def test_tokens_as_the_encoder_sees_them(fakes):
     assert found.tokens_per_text(parse("fake:short"), texts, Trust()) == 4.5, "cut at 6"
     assert found.tokens_per_text(parse("fake:words"), [], Trust()) is None
     assert found.tokens_per_text(parse("bm25"), texts, Trust()) is None
+
+
+def test_a_cross_encoder_reads_pairs():
+    texts = Sample(["a", "b"], ["x", "y", "z"], "query", "document", "letters")
+    assert texts.given_to(parse("m")) is texts
+    found = texts.given_to(parse_part("cross:m"))
+    assert unpaired(found.single, "m") == [("a", "x"), ("b", "y")]
+    assert unpaired(found.bulk, "m") == [("a", "x"), ("b", "y"), ("a", "z")]
+    assert (found.single_role, found.bulk_role) == ("text", "text")

@@ -8,7 +8,7 @@ import pytest
 
 from sizewise.core.candidate import is_hybrid
 from sizewise.core.errors import InputError
-from sizewise.core.grammar import parse
+from sizewise.core.grammar import parse, parse_part
 from sizewise.core.progress import Silent
 from sizewise.cost.figures import Figures
 from sizewise.cost.measure import Plan, measure
@@ -67,6 +67,14 @@ def test_fresh_documents_are_encoded_when_they_are_found():
     assert found.memory_mb == 100 + 1000 + 4
     lexical = figures("rerank(bm25, large, 50, fresh)")
     assert (lexical.texts_per_s, lexical.memory_mb) == (4000, 20 + 1000 + 4), "bm25 has an index to make and to keep"
+
+
+def test_a_cross_encoder_reads_what_was_found():
+    known = {parse("small"): SMALL, parse_part("cross:x"): replace(LARGE, parameters=7, disk_mb=3.0)}
+    found = hybrid_figures(parse("rerank(small, cross:x, 50)"), known, {**NOTHING, "escalated": {}})
+    assert found.mean_ms == pytest.approx(0.5 + 1 + 50 * 10)
+    assert (found.memory_mb, found.load_s) == (100 + 1000 + 4, 11.0)
+    assert found.texts_per_s == SMALL.texts_per_s, "documents are read when they are found"
 
 
 def test_what_is_not_known_of_a_part_is_not_known_of_the_whole():
