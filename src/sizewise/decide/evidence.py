@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sizewise.cost.figures import EXACT, Figures
 from sizewise.data.task import Raw, Task
 from sizewise.stats.compare import MIN_GROUPS_FOR_PROOF, upper_bounds
-from sizewise.stats.intervals import interval
+from sizewise.stats.intervals import Interval, interval
 from sizewise.stats.statistics import bootstrap
 from sizewise.stats.subset import Subset
 
@@ -57,6 +57,53 @@ class Compared:
     """[C, C]: upper confidence bound on the loss of i against j."""
 
 
+@dataclass(frozen=True)
+class Estimates:
+    """Scores of candidates on one task by a joint bootstrap, in natural units."""
+
+    rows: npt.NDArray[np.int64]
+    """[c]: which candidates the task applies to."""
+    points: Floats
+    """[c]."""
+    draws: Floats
+    """[c, B]."""
+    intervals: tuple[Interval, ...]
+    groups: int
+    """Units, or groups of units, that were resampled."""
+    reach: float
+    """The statistic's."""
+
+
+def estimate(
+    task: Task,
+    raws: Sequence[Raw | None],
+    reference: Raw | None = None,
+    units: npt.NDArray[np.int64] | None = None,
+    resamples: int = RESAMPLES,
+) -> Estimates:
+    """Of the candidates' raw records `raws` (None: the task does not apply to it), of which there must be some.
+
+    `units` are the positions of the units to decide on (default: all). The same resamples serve all candidates.
+    """
+    rows = np.flatnonzero([raw is not None for raw in raws])
+    known = [raw for raw in raws if raw is not None]
+    statistic = task.statistic(known, reference)
+    codes = task.units.groups
+    if units is not None:
+        statistic = Subset(statistic, units)
+        codes = None if codes is None else codes[units]
+    points, draws = bootstrap(statistic, codes, resamples)
+    grouped = None if codes is None else len(np.unique(codes))
+    binary, lowest = _binary(task, known, reference), statistic.lowest
+    conditional = task.kind == "clustering"
+    intervals = tuple(
+        interval(point, drawn, statistic.n, grouped, binary=binary, conditional=conditional, bounds=(lowest, 1.0))
+        for point, drawn in zip(points, draws, strict=True)
+    )
+    groups = statistic.n if grouped is None else grouped
+    return Estimates(rows, points, draws, intervals, groups, statistic.reach)
+
+
 def compare(
     task: Task,
     raws: Sequence[Raw | None],
@@ -64,40 +111,19 @@ def compare(
     units: npt.NDArray[np.int64] | None = None,
     resamples: int = RESAMPLES,
 ) -> Compared:
-    """Point scores, intervals and pairwise bounds of all candidates on one task, from their raw records.
-
-    `units` are the positions of the units to decide on (default: all). The same resamples serve all candidates.
-    """
-    here = np.flatnonzero([raw is not None for raw in raws])
-    known = [raw for raw in raws if raw is not None]
+    """Point scores, intervals and pairwise bounds of all candidates on one task; arguments as `estimate`."""
     count = len(raws)
     points, low, high = (np.full(count, np.nan) for _ in range(3))
     draws = np.full((count, resamples), np.nan, dtype=np.float32)
     bounds = np.full((count, count), np.nan)
     why = [""] * count
-    if len(here):
-        statistic = task.statistic(known, reference)
-        codes = task.units.groups
-        if units is not None:
-            statistic = Subset(statistic, units)
-            codes = None if codes is None else codes[units]
-        found, sampled = bootstrap(statistic, codes, resamples)
-        grouped = None if codes is None else len(np.unique(codes))
-        groups = statistic.n if grouped is None else grouped
-        binary = _binary(task, known, reference)
-        for at, row in enumerate(here):
-            one = interval(
-                found[at],
-                sampled[at],
-                statistic.n,
-                grouped,
-                binary=binary,
-                conditional=task.kind == "clustering",
-                bounds=(statistic.lowest, 1.0),
-            )
+    if any(raw is not None for raw in raws):
+        found = estimate(task, raws, reference, units, resamples)
+        for row, one in zip(found.rows, found.intervals, strict=True):
             low[row], high[row], why[row] = 100 * one.low, 100 * one.high, one.why
-        points[here], draws[here] = 100 * found, 100 * sampled
-        bounds[np.ix_(here, here)] = rounded_up(100 * upper_bounds(found, sampled, groups, statistic.reach))
+        points[found.rows], draws[found.rows] = 100 * found.points, 100 * found.draws
+        among = upper_bounds(found.points, found.draws, found.groups, found.reach)
+        bounds[np.ix_(found.rows, found.rows)] = rounded_up(100 * among)
     return Compared(points, low, high, tuple(why), draws, bounds)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.data.task import Raw, Task
-from sizewise.decide.evidence import compare
+from sizewise.decide.evidence import estimate
 
 FEWEST = 2
 """Units of a slice; with fewer there is no interval."""
@@ -35,16 +35,23 @@ def slices(task: Task, raws: Sequence[Raw | None], reference: Raw | None, kept: 
     found = []
     for name in sorted(set(names)):
         units = kept[names == name]
-        if len(units) < FEWEST or _one_group(task, units):
+        if len(units) < FEWEST or _one_group(task, units) or not any(raw is not None for raw in raws):
             continue
-        one = compare(task, raws, reference, units, RESAMPLES)
-        scores, low, high = (_known(part) for part in (one.points, one.low, one.high))
-        found.append(Slice(task.name, str(name), len(units), scores, low, high, one.approximate))
+        one = estimate(task, raws, reference, units, RESAMPLES)
+        known = dict(zip(one.rows.tolist(), zip(one.points, one.intervals, strict=True), strict=True))
+        every = [known.get(row) for row in range(len(raws))]
+        found.append(
+            Slice(
+                task.name,
+                str(name),
+                len(units),
+                tuple(each and 100 * float(each[0]) for each in every),
+                tuple(each and 100 * float(each[1].low) for each in every),
+                tuple(each and 100 * float(each[1].high) for each in every),
+                tuple(each[1].why if each else "" for each in every),
+            )
+        )
     return found
-
-
-def _known(values: npt.NDArray[np.float64]) -> tuple[float | None, ...]:
-    return tuple(None if np.isnan(value) else float(value) for value in values)
 
 
 def _one_group(task: Task, units: npt.NDArray[np.int64]) -> bool:

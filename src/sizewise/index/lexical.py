@@ -56,10 +56,10 @@ class BM25:
             found = self._scores(query)
             if found is None:
                 continue
-            best = -np.sort(-top_keys(found[None, :], ranks, kept), axis=1)
-            matched = scores_of(best) > 0
-            ids[row] = np.where(matched, by_rank[UINT32 - (best & UINT32)], -1)
-            scores[row] = np.where(matched, scores_of(best), -np.inf)
+            matched = np.flatnonzero(found > 0)
+            best = np.sort(top_keys(found[None, matched], ranks[matched], kept)[0])[::-1][: len(matched)]
+            ids[row, : len(best)] = by_rank[UINT32 - (best & UINT32)]
+            scores[row, : len(best)] = scores_of(best)
         return padded(ids, -1, depth), padded(scores, -np.inf, depth)
 
     def _scores(self, query: str) -> Scores | None:

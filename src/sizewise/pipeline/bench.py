@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,10 +26,11 @@ from sizewise.transform.align import FEWEST
 from sizewise.transform.chain import Chain, Known, needs_fit
 from sizewise.transform.transform import Vectors
 
+if TYPE_CHECKING:
+    from sizewise.index.lexical import BM25
+
 FIT_TEXTS = 5_000
 """Texts that transforms are fitted on, at most: a fixed random sample of the task's corpus or training texts."""
-
-
 CALIBRATION_TEXTS = 150
 PAIRS_KEPT = 4
 """Sets of scores of pairs that are kept: several depths and thresholds ask for the same, on a task and where it is
@@ -57,6 +59,8 @@ class Bench:
     """Vectors to fit on, the last SAMPLES_KEPT."""
     _pairs: dict[tuple[Embed, str], Pairs] = field(default_factory=dict)
     """Scores of pairs by reranker and task, the last PAIRS_KEPT."""
+    _words: "tuple[Sequence[str], BM25] | None" = None
+    """The last corpus that was searched by words: a task and the queries that it keeps for tuning have the same."""
     rankings: OrderedDict[tuple[str, Candidate, int], tuple[Ids, Scores]] = field(default_factory=OrderedDict)
     """Of stages, the last ones, by task, candidate and depth: hybrids have most of theirs in common."""
     settled: dict[tuple[str, Candidate], tuple[Candidate, list[Tuned]]] = field(default_factory=dict)
@@ -136,6 +140,15 @@ class Bench:
                     self._pairs.pop(oldest, None)
                 self._pairs[key] = index.pairs(rows["queries"].block(0, len(rows["queries"])))
             return self._pairs[key]
+
+    def by_words(self, documents: Sequence[str]) -> "BM25":
+        """What searches `documents` by words."""
+        from sizewise.index.lexical import BM25
+
+        with self._lock:
+            if self._words is None or self._words[0] is not documents:
+                self._words = documents, BM25(documents)
+            return self._words[1]
 
     def ranked(
         self, task: Task, candidate: Candidate, depth: int, rank: Callable[[], tuple[Ids, Scores]]

@@ -22,7 +22,6 @@ from sizewise.encode.pairs import pair
 from sizewise.encode.stored import stored_vectors
 from sizewise.index.dense import DenseIndex
 from sizewise.index.exact import Ids, Scores
-from sizewise.index.lexical import BM25
 from sizewise.pipeline.bench import Bench, check_fit, fit_sample
 from sizewise.pipeline.hybrid import POOL
 from sizewise.pipeline.tuning import FOLDS, WEIGHTS, Tuned, best_weight, folds, settings, threshold
@@ -48,7 +47,7 @@ def ranking(bench: Bench, task: Task, candidate: Candidate, depth: int) -> Ranki
     """What `candidate` ranks for the queries of a task that needs rankings."""
     match candidate:
         case Lexical():
-            return lexical(task, depth)
+            return lexical(bench, task, depth)
         case Embed():
             rows = {part.name: bench.vectors(candidate.model, task, part) for part in task.text_sets()}
             index = DenseIndex(bench.chain(candidate, task), rows["documents"], candidate.rescore)
@@ -139,10 +138,10 @@ def scored(bench: Bench, task: Task, second: Embed | Cross, ids: Ids, units: Pos
     return bench.pairs(second, task).at(ids, units)
 
 
-def lexical(task: Task, depth: int) -> Ranking:
+def lexical(bench: Bench, task: Task, depth: int) -> Ranking:
     """BM25's rankings on a task that needs rankings."""
     texts = _texts(task)
-    return BM25(texts["documents"]).search(texts["queries"], depth, task.tie_rank)
+    return bench.by_words(texts["documents"]).search(texts["queries"], depth, task.tie_rank)
 
 
 def aligner(bench: Bench, task: Task, candidate: Asym) -> Alignment:

@@ -107,7 +107,9 @@ def _moments(losses: Float32) -> tuple[Float32, Float32, Float32]:
     mean = losses.mean(axis=1, keepdims=True)
     centred = losses - mean
     spread = np.sqrt(np.einsum("ib,ib->i", centred, centred)[:, None] / losses.shape[1])
-    third = np.einsum("ib,ib,ib->i", centred, centred, centred)[:, None] / losses.shape[1]
+    cubes = centred * centred
+    cubes *= centred
+    third = cubes.mean(axis=1, keepdims=True)
     return mean, spread, np.divide(third, spread**3, out=np.zeros_like(third), where=spread > NO_SPREAD)
 
 
