@@ -291,3 +291,16 @@ def test_a_corpus_of_one_document(sizewise, tmp_path, sentences):
     assert found.err.count("\n") == 1
     assert "no search task can be made of 1 texts" in found.err
     assert not (tmp_path / "task").exists()
+
+
+@pytest.mark.parametrize("text", ["nope", "cross:nope", "all-MiniLM-L6-v2@fp32/nowhere"])
+def test_cost_says_what_is_wrong_before_it_measures(sizewise, text):
+    found = sizewise("cost", text)
+    assert found.code == 2
+    assert "measur" not in found.err
+
+
+def test_cost_names_the_encoders_of_a_hybrid(sizewise):
+    found = sizewise("cost", "rerank(bm25, cross:x, 5)")
+    assert found.code == 2
+    assert "cost measures encoders (cross:x);" in found.err

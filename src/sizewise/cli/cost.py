@@ -36,13 +36,14 @@ def command(
     A shape that cannot fit this machine is answered at once, by arithmetic.
     """
     from sizewise.auto.settle import settled_in
-    from sizewise.core.candidate import Lexical
+    from sizewise.core.candidate import Cross, Embed, Lexical, model_of
     from sizewise.core.environment import processors
     from sizewise.core.grammar import parse_part
     from sizewise.cost.measure import Plan, measure, predicted
     from sizewise.cost.remote import to_time
     from sizewise.cost.sample import packaged, sample
     from sizewise.data.load import load_task
+    from sizewise.encode.resolve import resolve
     from sizewise.pipeline.bench import calibration_sample
     from sizewise.pipeline.departure import permit, say_spent
     from sizewise.store.store import Store
@@ -51,6 +52,9 @@ def command(
     trust, progress = options.trust(trust_remote_code, allow_pickle, allow_remote), options.progress(quiet)
     candidate = settled_in(candidate, task, store=store, trust=trust, progress=progress, threads=threads)
     subjects: list[Part] = list(dict.fromkeys(_subject(parse_part(text)) for text in candidate))
+    for subject in subjects:
+        if isinstance(subject, Embed | Cross):
+            resolve(model_of(subject), trust)  # says what is wrong with it before anything is measured
     hopeless = {subject: found for subject in subjects if (found := predicted(subject))}
     count = threads or processors()
     figures: dict[Part, Figures] = dict(hopeless)
@@ -99,12 +103,14 @@ def results(subject: "Part", figures: "Figures") -> list[dict[str, Any]]:
 
 def _subject(candidate: "Part") -> "Part":
     """Cost is an encoder's: transforms are measured in a study, where there is a corpus to search."""
-    from sizewise.core.candidate import Embed, encoders, is_hybrid
+    from sizewise.core.candidate import Embed, Lexical, is_hybrid, leaves
 
     if is_hybrid(candidate) or (isinstance(candidate, Embed) and candidate.steps):
+        parts = dict.fromkeys(one.plain if isinstance(one, Embed) else one for one in leaves(candidate))
+        encoders = ", ".join(str(one) for one in parts if not isinstance(one, Lexical))
         raise InputError(
-            f"{candidate}: cost measures encoders ({', '.join(map(str, encoders(candidate)))}); what the rest costs "
-            "depends on the corpus, and a study measures it: sizewise study --task DIR CANDIDATE..."
+            f"{candidate}: cost measures encoders ({encoders}); what the rest costs depends on the corpus, and a study "
+            "measures it: sizewise study --task DIR CANDIDATE..."
         )
     return candidate
 

@@ -177,6 +177,11 @@ def leaves(candidate: Part) -> "Iterator[Embed | Lexical | Cross]":
         yield from leaves(part)
 
 
+def model_of(part: Embed | Cross) -> Model:
+    """The model that is resolved to an encoder."""
+    return part.scorer if isinstance(part, Cross) else part.model
+
+
 def encoders(candidate: Part) -> list[Embed]:
     """The plain encoders that it needs, each once."""
     return list(dict.fromkeys(one.plain for one in leaves(candidate) if isinstance(one, Embed)))

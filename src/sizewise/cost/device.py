@@ -2,7 +2,7 @@
 
 import subprocess
 
-from sizewise.core.candidate import Cross, Embed, Part
+from sizewise.core.candidate import Cross, Embed, Part, model_of
 from sizewise.encode.encoder import Trust, scheme
 from sizewise.encode.resolve import NETWORKS, resolve
 
@@ -40,12 +40,9 @@ def device_names() -> list[str]:
 
 def expected_device_bytes(subject: Part, trust: Trust) -> float:
     """About what the process that measures `subject` will take of a GPU: 0 for what runs on processors."""
-    if isinstance(subject, Cross):
-        model = subject.scorer
-    elif isinstance(subject, Embed) and not subject.model.is_remote:
-        model = subject.model
-    else:
+    if not isinstance(subject, Embed | Cross) or subject.model.is_remote:
         return 0.0
+    model = model_of(subject)
     found = scheme(model.name)
     if model.runtime in ELSEWHERE or (found is not None and found[0] not in NETWORKS):
         return 0.0  # for static models too, and for third parties', of which nothing is known

@@ -71,7 +71,7 @@ def _single(run: Timed, texts: Sequence[str], seconds: float, spent: list[float]
 
 
 def _encoder(start: Request) -> dict[str, Any]:
-    from sizewise.core.candidate import Cross, Embed
+    from sizewise.core.candidate import Cross, Embed, model_of
     from sizewise.core.grammar import parse_part
     from sizewise.encode.resolve import resolve
     from sizewise.store.store import Store
@@ -79,7 +79,7 @@ def _encoder(start: Request) -> dict[str, Any]:
     subject = parse_part(start["candidate"])
     assert isinstance(subject, Embed | Cross)
     trust = _trust(start)
-    encoder = resolve(subject.scorer if isinstance(subject, Cross) else subject.model, trust)
+    encoder = resolve(model_of(subject), trust)
     encoder.calibrate(start["calibration"])
     if start["store"]:
         encoder.attach(Store(start["store"]))

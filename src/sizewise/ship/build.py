@@ -14,7 +14,7 @@ from sizewise.bundle.verify import Report
 from sizewise.bundle.write import check_candidate, write
 from sizewise.certify.measure import certify, check_neighbours, has_certificate
 from sizewise.certify.texts import parts
-from sizewise.core.candidate import ROLES, Candidate, Cross, Embed, Lexical, Role, leaves
+from sizewise.core.candidate import ROLES, Candidate, Embed, Lexical, Role, leaves, model_of
 from sizewise.core.environment import processors
 from sizewise.core.errors import InputError, RunError
 from sizewise.core.progress import Progress, Silent
@@ -123,7 +123,7 @@ def _live(bench: Bench, found: Chosen, base: Task | None) -> tuple[Candidate, Pi
             raise InputError(f"{candidate} is put together on text of yours: give the folder of a task with --task")
         for part in leaves(candidate):
             if not isinstance(part, Lexical):
-                bench.encoder(part.scorer if isinstance(part, Cross) else part.model).check_export()
+                bench.encoder(model_of(part)).check_export()
         served, told = fixed(bench, base, candidate)
         for one in told:
             bench.progress.say(f"{one.stage}: {one.found}, by {one.queries:,} queries of {base.name}")
