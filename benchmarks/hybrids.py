@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from data import data_folder
 from sizewise.core.candidate import Asym, Embed, Fuse, Rerank, is_hybrid
@@ -53,6 +54,36 @@ class Answers:
         self.run, self.evidence, self.told = run, run.evidence, hybrids(run, run.terms)
         self.trees = {name: parse(name) for name in self.evidence.candidates}
         self.row = {name: at for at, name in enumerate(self.evidence.candidates)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Every candidate and every cascade, in rows."""
+        compared, large = self.evidence.compared, self.row[LARGE]
+        rows = []
+        for name, at in self.row.items():
+            cost = self.evidence.figures[name]
+            known = [cost.mean_ms, cost.p95_ms, cost.bytes_per_vector]
+            scores = [round(float(one.points[at]), 2) for one in compared]
+            bounds = [(one.bounds[at, large], one.bounds[large, at]) for one in compared]
+            least = [[round(0.0 - float(most), 2), round(float(other), 2)] for most, other in bounds]
+            rows.append([name, *(None if one is None else round(one, 2) for one in known), scores, least])
+        columns = ("found", "share", "queries", "needed", "always", "against_fixed")
+        tasks = {task.name: at for at, task in enumerate(self.evidence.tasks)}
+        cascades = [
+            [tasks[one["task"]], self.row[one["candidate"]], self.row.get(one["fixed"]), *(one[key] for key in columns)]
+            for one in self.told["cascades"]
+        ]
+        return {
+            "tasks": [task.name for task in self.evidence.tasks],
+            "large": LARGE,
+            "columns": ["candidate", "mean_ms", "p95_ms", "bytes_per_vector", "score by task",
+                        "least and largest difference to large by task"],
+            "rows": rows,
+            "cascade_columns": ["task", "row", "row of the best fixed one", *columns],
+            "cascades": rounded(cascades),
+            "finalists": self.told["finalists"],
+            "seconds": self.run.about["seconds"],
+            "environment": self.run.about["environment"],
+        }  # fmt: skip
 
     def lines(self) -> Iterator[str]:
         """All of it."""
@@ -104,10 +135,18 @@ class Answers:
         yield from (f"cascade: {json.dumps(one)}" for one in self.told["cascades"] if one["task"] == task.name)
 
 
+def rounded(value: Any) -> Any:
+    """With numbers to two digits, however deep."""
+    if isinstance(value, list | tuple):
+        return [rounded(one) for one in value]
+    return round(value, 2) if isinstance(value, float) else value
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("retrievers", nargs="+")
     asked.add_argument("--out", required=True, type=Path)
+    asked.add_argument("--json", type=Path, help="write all figures to this file")
     given = asked.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     stdlib = write_demo_tasks(given.out / "stdlib")[0]
@@ -118,7 +157,10 @@ def main() -> None:
         done = subprocess.run([*command, "--out", str(run)])
         if done.returncode:
             sys.exit(done.returncode)
-    print("\n".join(Answers(Run.load(run)).lines()))
+    answers = Answers(Run.load(run))
+    print("\n".join(answers.lines()))
+    if given.json is not None:
+        given.json.write_text(json.dumps(answers.to_json(), separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

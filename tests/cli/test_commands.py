@@ -304,3 +304,10 @@ def test_cost_names_the_encoders_of_a_hybrid(sizewise):
     found = sizewise("cost", "rerank(bm25, cross:x, 5)")
     assert found.code == 2
     assert "cost measures encoders (cross:x);" in found.err
+
+
+def test_arithmetic_needs_nothing_that_runs_it(sizewise):
+    """A GPU's engine, on a machine without one."""
+    found = sizewise("cost", "shape:gpt3-175b@fp8", "--json", "-")
+    assert found.code == 0
+    assert json.loads(found.out)["results"][0]["source"] == "predicted"

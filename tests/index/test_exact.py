@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sizewise.core import rows
+from sizewise.core.errors import RunError
 from sizewise.core.rows import InMemory
 from sizewise.index import exact
 from sizewise.index.exact import rescore, scores_of, search, sortable
@@ -143,3 +144,16 @@ def test_rescoring_keeps_the_order_of_ties():
     documents = np.ones((4, 2), np.float32)
     ids, _ = rescore(np.array([[2, 0, 3, 1]], np.int32), np.ones((1, 2), np.float32), InMemory(documents), 4)
     assert ids.tolist() == [[2, 0, 3, 1]]
+
+
+def test_none_wanted():
+    queries, documents = np.ones((2, 3), np.float32), InMemory(np.ones((9, 3), np.float32))
+    ids, scores = search(queries, documents, 0)
+    assert (ids.shape, scores.shape) == ((2, 0), (2, 0))
+
+
+def test_scores_that_are_no_numbers():
+    documents = np.ones((40, 3), np.float32)
+    documents[3] = np.nan
+    with pytest.raises(RunError, match="a vector of a query or a document holds NaN"):
+        search(np.full((1, 3), np.nan, np.float32), InMemory(documents), 4)

@@ -52,10 +52,10 @@ def command(
     trust, progress = options.trust(trust_remote_code, allow_pickle, allow_remote), options.progress(quiet)
     candidate = settled_in(candidate, task, store=store, trust=trust, progress=progress, threads=threads)
     subjects: list[Part] = list(dict.fromkeys(_subject(parse_part(text)) for text in candidate))
-    for subject in subjects:
-        if isinstance(subject, Embed | Cross):
-            resolve(model_of(subject), trust)  # says what is wrong with it before anything is measured
     hopeless = {subject: found for subject in subjects if (found := predicted(subject))}
+    for subject in subjects:
+        if isinstance(subject, Embed | Cross) and subject not in hopeless:
+            resolve(model_of(subject), trust)  # says what is wrong with it before anything is measured
     count = threads or processors()
     figures: dict[Part, Figures] = dict(hopeless)
     about = "arithmetic"
@@ -102,7 +102,8 @@ def results(subject: "Part", figures: "Figures") -> list[dict[str, Any]]:
 
 
 def _subject(candidate: "Part") -> "Part":
-    """Cost is an encoder's: transforms are measured in a study, where there is a corpus to search."""
+    """Cost is an encoder's or a cross-encoder's: what is around them is measured in a study, where there is a corpus to
+    search."""
     from sizewise.core.candidate import Embed, Lexical, is_hybrid, leaves
 
     if is_hybrid(candidate) or (isinstance(candidate, Embed) and candidate.steps):

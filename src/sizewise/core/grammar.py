@@ -123,6 +123,8 @@ def without_auto(text: str) -> Embed | None:
     if found is None:
         return None
     rest = found[1] + text[found.end() :]
+    if rest.startswith(CROSS):
+        raise InputError(f"candidate {text!r}: cross-encoders have no @auto; name an engine, as in {rest}@int8")
     if rest.strip() == "bm25":
         raise InputError(f"candidate {text!r}: bm25 has no engines to choose from; write bm25 alone")
     candidate = parse(rest)

@@ -81,7 +81,8 @@ RUNTIMES = Registry(
     },
     needs={"torch": "sentence_transformers", "openvino": "openvino", "onnx": "onnxruntime", "packed": "torch"},
 )
-"""By the word behind the slash, as in `MODEL@fp32/torch`: what runs models that are named without a scheme."""
+"""By the word behind the slash, as in `MODEL@fp32/torch`: what runs models, where their scheme has no class
+of its own."""
 TRANSFORMS = Registry(
     "transform",
     {

@@ -73,7 +73,7 @@ class Plan:
 
 
 def measure(subjects: Sequence[Part], plan: Plan, progress: Progress | None = None) -> Measured:
-    """Latency, throughput, memory and start-up of each subject: encoders, or whole pipelines (mode `pipeline`).
+    """Latency, throughput, memory and start-up of each subject: encoders and cross-encoders, or whole pipelines.
 
     Subjects that do not fit the free memory are not started; their figures say so (source `predicted`).
     Raises RunError when a process dies, with its last words.

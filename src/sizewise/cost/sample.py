@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from sizewise.core.candidate import Cross, Embed, Part, Role
+from sizewise.core.candidate import Cross, Embed, Part, Role, model_of
 from sizewise.core.errors import InputError
 from sizewise.data.task import Task
 from sizewise.encode.encoder import Trust
@@ -42,9 +42,9 @@ class Sample:
 
     def tokens_per_text(self, subject: Part, texts: Sequence[str], trust: Trust) -> float | None:
         """Mean tokens of `texts` as the subject's encoder sees them, cut at its limit; None where it cannot tell."""
-        if not isinstance(subject, Embed) or not texts:
+        if not isinstance(subject, Embed | Cross) or not texts:
             return None
-        encoder = resolve(subject.model, trust)
+        encoder = resolve(model_of(subject), trust)
         counts = encoder.count_tokens(list(texts), "")
         if counts is None:
             return None

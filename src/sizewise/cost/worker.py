@@ -1,4 +1,4 @@
-"""A fresh process that runs one encoder or one pipeline and times it: `python -m sizewise.cost.worker`.
+"""A fresh process that runs one encoder, cross-encoder or pipeline and times it: `python -m sizewise.cost.worker`.
 
 Requests and answers are JSON lines on standard input and output; everything else that is printed goes to standard
 error. Only the parent (`cost.measure`) talks to it.

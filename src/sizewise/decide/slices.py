@@ -29,13 +29,13 @@ class Slice:
 
 def slices(task: Task, raws: Sequence[Raw | None], reference: Raw | None, kept: npt.NDArray[np.int64]) -> list[Slice]:
     """Every slice of the task's units at `kept`, in order of name; none where the data name no slices."""
-    if task.units.slices is None:
+    if task.units.slices is None or not any(raw is not None for raw in raws):
         return []
     names = np.array(task.units.slices, dtype=object)[kept]
     found = []
     for name in sorted(set(names)):
         units = kept[names == name]
-        if len(units) < FEWEST or _one_group(task, units) or not any(raw is not None for raw in raws):
+        if len(units) < FEWEST or _one_group(task, units):
             continue
         one = estimate(task, raws, reference, units, RESAMPLES)
         known = dict(zip(one.rows.tolist(), zip(one.points, one.intervals, strict=True), strict=True))

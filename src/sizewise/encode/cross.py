@@ -1,4 +1,4 @@
-"""Cross-encoders on sentence-transformers: a score for a query and a document that are read together.
+"""Cross-encoders, on torch and for other runtimes: a score for a query and a document that are read together.
 
 To the store a pair is a text and its score a vector of one number: what was scored once is known, however it was found.
 """
@@ -19,7 +19,7 @@ from sizewise.encode.encoder import Trust
 from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.numeric import instruction_set, versions
 from sizewise.encode.pairs import unpaired
-from sizewise.encode.source import TOKENIZER, Source, with_tokenizer
+from sizewise.encode.source import TOKENIZER, Source, check_tokenizer
 from sizewise.encode.torch import OnTorch, device
 
 if TYPE_CHECKING:
@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from sizewise.encode.network import Network
 
 MAX_TOKENS = 512
-"""Of a pair, where the model allows as many: as sentence-transformers does."""
+"""Of a pair, where the model allows as many."""
+HEADS = {
+    "BertForSequenceClassification": ("base_model.pooler", "classifier"),
+    "RobertaForSequenceClassification": ("classifier",),
+    "XLMRobertaForSequenceClassification": ("classifier",),
+    "ElectraForSequenceClassification": ("classifier",),
+}
+"""Kinds of model that other runtimes can run, and what makes a score of the first token's vector, step by step; all of
+them take [n, 1, hidden]."""
 
 
 class CrossScores(OnTorch):
@@ -109,12 +117,17 @@ class CrossSource(Source):
     @classmethod
     def of(cls, model: Model, name: str, trust: Trust) -> Self:
         """Of `model`, which is called `name` behind its scheme. Raises InputError as `cross_folder`, and where there is
-        no fast tokenizer."""
-        return cls(with_tokenizer(cross_folder(model, name, trust), name), name, trust)
+        no fast tokenizer, or a head that only torch runs."""
+        folder = cross_folder(model, name, trust)
+        check_tokenizer(folder, name)
+        kind = (folder.json("config.json") or {})["architectures"][0]
+        if kind not in HEADS:
+            raise InputError(f"{name}: a {kind} runs on torch only; leave out the runtime")
+        return cls(folder, name, trust)
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
-        return {"weights": self.folder.sha256, "reads": "pairs"}
+        return {"weights": self.folder.sha256, "reads": "pairs", "max_tokens": self.max_tokens}
 
     @property
     def tokenizer(self) -> Path:
@@ -140,7 +153,8 @@ class CrossSource(Source):
         from sizewise.encode.cross_network import cross_network
 
         model = load_cross(self.folder, self.name, self.trust, device, precision, attention)
-        return cross_network(model.eval().model, self.name)
+        whole: Any = model.eval().model
+        return cross_network(whole, HEADS[type(whole).__name__])
 
 
 def cross_folder(model: Model, name: str, trust: Trust) -> ModelFolder:
@@ -161,9 +175,12 @@ def cross_folder(model: Model, name: str, trust: Trust) -> ModelFolder:
 
 
 def most_tokens(folder: ModelFolder) -> int:
-    """Of a pair: MAX_TOKENS, or as many as the model has positions for."""
-    positions = (folder.json("config.json") or {}).get("max_position_embeddings")
-    return min(MAX_TOKENS, positions) if isinstance(positions, int) else MAX_TOKENS
+    """Of a pair: MAX_TOKENS, or as many as the model has positions for, or as its tokenizer says."""
+    config, tokenizer = folder.json("config.json") or {}, folder.json("tokenizer_config.json") or {}
+    positions, said = config.get("max_position_embeddings"), tokenizer.get("model_max_length")
+    if isinstance(positions, int) and "roberta" in str(config.get("model_type")):
+        positions -= int(config.get("pad_token_id") or 0) + 1  # the first ones are not used
+    return min(MAX_TOKENS, *(int(most) for most in (positions, said) if isinstance(most, int | float)))
 
 
 def load_cross(

@@ -1,27 +1,17 @@
 """Cross-encoders in the two parts that runtimes are given: a body that reads both texts, and a head that scores."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor, nn
 
-from sizewise.core.errors import InputError
 from sizewise.encode.network import Network
 
-HEADS = {
-    "BertForSequenceClassification": ("base_model.pooler", "classifier"),
-    "RobertaForSequenceClassification": ("classifier",),
-    "XLMRobertaForSequenceClassification": ("classifier",),
-    "ElectraForSequenceClassification": ("classifier",),
-}
-"""What makes a score of the first token's vector, step by step; all of them take [n, 1, hidden]."""
 
-
-def cross_network(model: Any, name: str) -> Network:
-    """Of a model of transformers. Raises InputError for one whose head is not known."""
-    if (steps := HEADS.get(type(model).__name__)) is None:
-        raise InputError(f"{name}: a {type(model).__name__} runs on torch only; leave out the runtime")
+def cross_network(model: Any, steps: Sequence[str]) -> Network:
+    """Of a model of transformers and the `steps` from its first token's vector to a score (see `cross.HEADS`)."""
     body = _Pairs(model.base_model).eval()
     head = _Score([model.get_submodule(step.replace("base_model", model.base_model_prefix)) for step in steps])
     return Network(body, [Pooling(model.config.hidden_size, "cls"), head.eval()], typed=body.typed)

@@ -63,6 +63,11 @@ class Facts:
             source.reads_pairs,
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """Without what only cross-encoders have, so that earlier versions go on reading what they can serve."""
+        found = asdict(self)
+        return found if self.reads_pairs else {name: one for name, one in found.items() if name != "reads_pairs"}
+
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> Self:
         prompts = {role: about["stored_prompts"][role] for role in ROLES if role in about["stored_prompts"]}
@@ -175,8 +180,10 @@ class ExportedEncoder(Encoder):
             return None if self.facts.parameters is None else each * self.facts.parameters
         return sum((self._folder / file).stat().st_size for file in self.graph_files(self._folder))
 
-    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:
-        return None if self.facts.reads_pairs else self._counter.count(texts, prompt)
+    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64]:
+        if self.facts.reads_pairs:
+            return self._tokenizer(texts).lengths
+        return self._counter.count(texts, prompt)
 
     def load(self) -> None:
         with self._loading:
@@ -279,7 +286,7 @@ class ExportedEncoder(Encoder):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._folder / file, folder / file)
         shutil.copyfile(self._tokenizer_file, folder / TOKENIZER)
-        return {"facts": asdict(self.facts), "made": dict(self.identity["made"])}
+        return {"facts": self.facts.to_json(), "made": dict(self.identity["made"])}
 
     @classmethod
     def restore(cls, folder: Path, model: Model, about: Mapping[str, Any], trust: Trust | None = None) -> Self:

@@ -91,14 +91,13 @@ class Source(ABC):
         return TextTokenizer.open(self.tokenizer, self.max_tokens, vocabulary=self.vocabulary)
 
 
-def with_tokenizer(folder: ModelFolder, name: str) -> ModelFolder:
-    """The folder itself. Raises InputError where it has no fast tokenizer."""
+def check_tokenizer(folder: ModelFolder, name: str) -> None:
+    """Raises InputError where it has no fast tokenizer."""
     if not (folder.path / TOKENIZER).is_file():
         raise InputError(
             f"{name} has no {TOKENIZER} (a fast tokenizer), which this runtime needs; save the model with "
             "one, or run it on torch"
         )
-    return folder
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class FolderSource(Source):
                 f"{self.name} sends queries and documents through different modules, which runs on torch only; leave "
                 "out the runtime"
             )
-        with_tokenizer(self.folder, self.name)
+        check_tokenizer(self.folder, self.name)
 
     @property
     def similarity(self) -> Similarity:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
+from sizewise.core.errors import RunError
 from sizewise.core.rows import Matrix, Rows, blocks, gather
 
 Ids = npt.NDArray[np.int32]
@@ -134,11 +135,15 @@ def top_keys(scores: Scores, ranks: npt.NDArray[np.int64], kept: int) -> npt.NDA
     into the others.
     """
     count = scores.shape[1]
+    if not kept:
+        return np.empty((len(scores), 0), np.int64)
     if count <= kept:
         return padded(sortable(scores, ranks), NOTHING, kept)
     reached = np.flatnonzero(scores >= _reached(scores, kept))  # in one dimension: three times as fast as in two
     rows, columns = np.divmod(reached, count)
     starts = np.searchsorted(rows, np.arange(len(scores) + 1))
+    if (np.diff(starts) < kept).any():
+        raise RunError("scores that are not numbers: a vector of a query or a document holds NaN; encode it again")
     keys = np.full((len(scores), np.diff(starts).max(initial=kept)), NOTHING)
     keys[rows, np.arange(len(rows)) - starts[rows]] = sortable(scores.ravel()[reached], ranks[columns])
     return largest(keys, kept)

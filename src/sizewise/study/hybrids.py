@@ -107,8 +107,8 @@ class Timed:
 
 
 def hybrid_figures(candidate: Candidate, known: Mapping[Part, Figures], searched: Mapping[str, Any]) -> Figures:
-    """Composed of the `known` figures of plain encoders. Percentiles are added up, which is a little more than the
-    percentile of the sum; what is for few queries only counts in the percentiles that it reaches."""
+    """Composed of the `known` figures of plain encoders and cross-encoders. Percentiles are added up, which is a little
+    more than the percentile of the sum; what is for few queries only counts in the percentiles that it reaches."""
     candidate = parse(searched["as"]) if "as" in searched else candidate
     shares = asked_of(candidate, searched["escalated"])
     reading = list(_reading(candidate, searched["escalated"]))
@@ -121,8 +121,9 @@ def hybrid_figures(candidate: Candidate, known: Mapping[Part, Figures], searched
         for one, share in shares.items():
             parts.append(_counted(getattr(known[one], name), share, reached))
         for reader, share, depth in reading:
-            rate = known[reader].texts_per_s
-            parts.append(_counted(min(depth, most) * 1e3 / rate if rate else None, share, reached))
+            rate, alone = known[reader].texts_per_s, getattr(known[reader], name)
+            took = max(alone, min(depth, most) * 1e3 / rate) if rate and alone is not None else None
+            parts.append(_counted(took, share, reached))
         found[name] = _total(parts)
     rates = [known[one].texts_per_s for one in indexing(candidate)]
     seconds = _total([1 / rate if rate else None for rate in rates])
