@@ -1,6 +1,7 @@
 """A query and a document that are read together, as one text and as the ids of its tokens."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,7 +48,7 @@ class PairTokenizer:
         self._room = max_tokens - sum(map(len, self._around))
         if self._room < 2:
             raise InputError(f"{name}: a limit of {max_tokens} tokens leaves no room for two texts; raise it")
-        self._whole = TextTokenizer(Tokenizer.from_str(tokenizer.to_str()), special=False)
+        self._tokenizer = tokenizer
         self._first = TextTokenizer(tokenizer, self._room + 1, special=False)
         """Its one token more tells of a text that does not fit, even alone."""
 
@@ -84,6 +85,11 @@ class PairTokenizer:
         swapped = lengths[:, 0] > lengths[:, 1]
         cut = np.where(swapped[:, None], np.stack([rest, short], axis=1), np.stack([short, rest], axis=1))
         return np.where(lengths.sum(axis=1, keepdims=True) > self._room, cut, lengths)
+
+    @cached_property
+    def _whole(self) -> TextTokenizer:
+        """Without a limit: hardly ever needed, and a second copy of the vocabulary."""
+        return TextTokenizer(Tokenizer.from_str(self._tokenizer.to_str()), special=False)
 
 
 def _around(tokenizer: Tokenizer) -> tuple[tuple[Ids, Ids, Ids], int]:
