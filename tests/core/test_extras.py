@@ -21,7 +21,7 @@ def names(requirements):
 def test_the_table_is_that_of_the_project_file():
     listed = {
         name: extra
-        for extra in ("runtime", "study", "train")
+        for extra in ("runtime", "serve", "study", "train")
         for name in names(PROJECT["optional-dependencies"][extra])
     }
     assert dict(PACKAGES.values()) == listed

@@ -1,5 +1,6 @@
 """From a bundle to a live pipeline, without a store, a task or the model that it was made from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,24 +22,41 @@ def load_bundle(path: Path | str, trust: Trust | None = None) -> Pipeline:
     Whether the files are those that were written is for `verify` to tell. Raises InputError when `path` is no bundle,
     or is not whole, MissingExtra when what it runs on is not installed.
     """
-    folder = Path(path)
-    layout = Layout.read(folder)
-    candidate = layout.candidate
-    if isinstance(candidate, Cross):
-        raise InputError(f"{folder / PIPELINE}: {candidate} finds nothing by itself; build the bundle again")
-    if any(isinstance(one, Lexical) for one in leaves(candidate)):
-        require("bm25s", f"a bundle of {candidate}")
-    return put_together(candidate, _Kept(folder, layout, trust))
+    return Bundle.open(path, trust).pipeline()
 
 
 @dataclass
-class _Kept:
-    """Parts from a bundle; each encoder once."""
+class Bundle:
+    """A bundle from which pipelines are put together: any number of them, of the same encoders."""
 
     folder: Path
     layout: Layout
-    trust: Trust | None
+    trust: Trust | None = None
+    around: Callable[[Encoder], Encoder] = lambda encoder: encoder
+    """What is put into pipelines in an encoder's place."""
     encoders: dict[str, Encoder] = field(default_factory=dict)
+    """By their folder in the bundle, each once."""
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        trust: Trust | None = None,
+        around: Callable[[Encoder], Encoder] = lambda encoder: encoder,
+    ) -> "Bundle":
+        """Raises as `load_bundle`."""
+        folder = Path(path)
+        layout = Layout.read(folder)
+        if isinstance(layout.candidate, Cross):
+            raise InputError(f"{folder / PIPELINE}: {layout.candidate} finds nothing by itself; build the bundle again")
+        if any(isinstance(one, Lexical) for one in leaves(layout.candidate)):
+            require("bm25s", f"a bundle of {layout.candidate}")
+        return cls(folder, layout, trust, around)
+
+    def pipeline(self) -> Pipeline:
+        """A pipeline with nothing indexed yet."""
+        assert not isinstance(self.layout.candidate, Cross)
+        return put_together(self.layout.candidate, self)
 
     def embed(self, one: Embed) -> EmbedPipeline:
         part = self.part(one)
@@ -67,5 +85,5 @@ class _Kept:
         where = part.model or "."
         if where not in self.encoders:
             made = encoder_class(model).restore(self.folder / where, model, part.encoder or {}, self.trust)
-            self.encoders[where] = made
+            self.encoders[where] = self.around(made)
         return self.encoders[where]

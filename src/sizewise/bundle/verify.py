@@ -17,7 +17,7 @@ from sizewise.core.candidate import Role
 from sizewise.core.errors import InputError, MissingExtra, RunError, SizewiseError
 from sizewise.core.extras import require
 from sizewise.core.progress import Progress, Silent
-from sizewise.pipeline.live import EmbedPipeline
+from sizewise.pipeline.live import EmbedPipeline, Pipeline
 from sizewise.stats.alike import alike
 from sizewise.transform.transform import Vectors
 
@@ -77,12 +77,33 @@ def verify(path: Path | str, tasks: Sequence[Path | str] = (), progress: Progres
         certified = certificate.read(folder)
     except Damaged as error:
         return Report(str(path), None, (Finding("certificate", False, str(error)),))
-    candidate = certified["candidate"]
-    findings = [Finding("certificate", True, f"the certificate is whole (written {certified['created']})")]
-    findings.append(_files(folder, certified))
+    findings = [_whole(certified), _files(folder, certified)]
     if findings[-1].passed:
         findings += _behaviour(folder, certified, tasks, progress or Silent())
-    return Report(str(path), candidate, tuple(findings))
+    return Report(str(path), certified["candidate"], tuple(findings))
+
+
+def verify_live(path: Path | str, pipeline: Pipeline) -> Report:
+    """What of `verify` takes a second or two, of a bundle that is about to be served: its files, and what `pipeline`,
+    which was loaded from it, makes of the canary texts. Hybrids have them indexed afterwards.
+
+    Raises InputError when `path` holds no bundle, or its canaries cannot be read.
+    """
+    folder = Path(path)
+    try:
+        certified = certificate.read(folder)
+    except Damaged as error:
+        return Report(str(path), None, (Finding("certificate", False, str(error)),))
+    findings = [_whole(certified), _files(folder, certified)]
+    if findings[-1].passed:
+        then, texts = Answers.load(folder / CANARIES), _texts(folder)
+        allowed = Tolerance.from_json(certified["canaries"]["tolerance"])
+        findings += _answers(pipeline, Answers.of(pipeline, texts), then, allowed)
+    return Report(str(path), certified["candidate"], tuple(findings))
+
+
+def _whole(certified: Certificate) -> Finding:
+    return Finding("certificate", True, f"the certificate is whole (written {certified['created']})")
 
 
 def _files(folder: Path, certified: Certificate) -> Finding:
@@ -106,11 +127,11 @@ def _behaviour(
     except SizewiseError as error:
         yield Finding("load", False, f"it does not load ({error})")
         return
+    *vectors, rankings = _answers(pipeline, now, then, allowed)
+    yield from vectors
     if isinstance(pipeline, EmbedPipeline):
-        claim, dot = "canary vectors are those of the certificate", layout.similarity == "dot"
-        yield _vectors("vectors", claim, now.vectors, then.vectors, allowed, dot=dot)
-        yield _neighbours(pipeline, texts, now.vectors, allowed, dot=dot)
-    yield _rankings(now, then, allowed)
+        yield _neighbours(pipeline, texts, now.vectors, allowed, dot=layout.similarity == "dot")
+    yield rankings
     if isinstance(pipeline, EmbedPipeline):
         pipeline.encoder.unload()  # two copies of the weights need not fit
         yield _elsewhere(folder, layout, texts, then.vectors, allowed)
@@ -119,6 +140,14 @@ def _behaviour(
     for task in tasks:
         passed, detail, numbers = compare_score(pipeline, certified["measured"], task, allowed.points, progress)
         yield Finding("score", passed, detail, numbers)
+
+
+def _answers(pipeline: Pipeline, now: Answers, then: Answers, allowed: Tolerance) -> Iterator[Finding]:
+    """Whether the canaries are answered as they were: their vectors, where one encoder is all there is, and rankings."""
+    if isinstance(pipeline, EmbedPipeline):
+        claim, dot = "canary vectors are those of the certificate", not pipeline.chain.cosine
+        yield _vectors("vectors", claim, now.vectors, then.vectors, allowed, dot=dot)
+    yield _rankings(now, then, allowed)
 
 
 def _texts(folder: Path) -> list[str]:

@@ -13,11 +13,15 @@ import numpy.typing as npt
 from sizewise.core.candidate import Model, Role
 from sizewise.core.errors import InputError
 from sizewise.encode.batches import windows
+from sizewise.encode.reading import Reading
 from sizewise.encode.remote.allowance import Allowance
 from sizewise.store.files import digest
 from sizewise.store.store import Store
 
 Similarity = Literal["cosine", "dot"]
+
+CHARACTERS_A_TOKEN = 4
+"""Of English prose, about: where an encoder cannot count."""
 
 _SCHEME = re.compile(r"([a-z][a-z0-9-]+):(.+)", re.DOTALL)
 
@@ -109,6 +113,18 @@ class Encoder(ABC):
         One part, unless the encoder knows better ones, such as requests that are paid for.
         """
         yield len(texts), self.encode(texts, role, prompt)
+
+    def read(self, texts: Sequence[str], role: Role, prompt: str) -> Reading:
+        """The texts made ready for `run`, which takes what several callers read; for any number of threads."""
+        counts = self.count_tokens(texts, prompt)
+        if counts is None:
+            counts = np.array([1 + len(prompt + text) // CHARACTERS_A_TOKEN for text in texts], dtype=np.int64)
+        most = self.max_tokens or np.iinfo(np.int64).max
+        return Reading(texts, role, prompt, np.minimum(counts, most), counts > most)
+
+    def run(self, reading: Reading) -> npt.NDArray[np.float32]:
+        """float32 [n, dimensions]: as `encode` of the texts that were read."""
+        return self.encode(reading.texts, reading.role, reading.prompt)
 
     def attach(self, store: Store) -> None:  # noqa: B027 - most need not know
         """Look at the store whose vectors will be used, before `identity` is asked for."""

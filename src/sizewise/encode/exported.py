@@ -21,6 +21,7 @@ from sizewise.encode.encoder import Encoder, Similarity, Trust
 from sizewise.encode.layout import Block, Ids, Vectors, one_row
 from sizewise.encode.numeric import instruction_set, threads, versions
 from sizewise.encode.pairs import PairTokenizer, pair
+from sizewise.encode.reading import Reading
 from sizewise.encode.source import TOKENIZER, Source
 from sizewise.encode.sources import source
 from sizewise.encode.tokens import TextTokenizer, TokenCounter, Tokens
@@ -231,6 +232,17 @@ class ExportedEncoder(Encoder):
             tokens = self._tokenizer(some, prompt)
             self._fill(found[start : start + len(tokens)], tokens)
             start += len(tokens)
+        return found
+
+    def read(self, texts: Sequence[str], role: Role, prompt: str) -> Reading:
+        tokens, cut = self._tokenizer.read(texts, prompt)
+        return Reading(texts, role, prompt, tokens.lengths, cut, tokens)
+
+    def run(self, reading: Reading) -> npt.NDArray[np.float32]:
+        self.load()
+        assert reading.tokens is not None
+        found = np.empty((len(reading), self.dimensions), dtype=np.float32)
+        self._fill(found, reading.tokens)
         return found
 
     def _fill(self, out: Vectors, tokens: Tokens) -> None:

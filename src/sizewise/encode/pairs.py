@@ -59,6 +59,10 @@ class PairTokenizer:
 
     def __call__(self, texts: Sequence[str], prompt: str = "") -> Tokens:
         """Of each pair; nothing is put before it."""
+        return self.read(texts, prompt)[0]
+
+    def read(self, texts: Sequence[str], prompt: str = "") -> tuple[Tokens, npt.NDArray[np.bool_]]:
+        """The same, and of each pair whether something of it was cut off, bool [n]."""
         both = unpaired(texts, self._name)
         places = {text: at for at, text in enumerate(dict.fromkeys(text for two in both for text in two))}
         known = self._first(list(places))
@@ -71,7 +75,8 @@ class PairTokenizer:
             parts += [before, query, between, _typed(document, self._type), behind]
         lengths = kept.sum(axis=1) + sum(map(len, self._around))
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        return Tokens(np.concatenate([np.empty(0, np.int32), *parts]), starts)
+        cut = known.lengths[where].sum(axis=1) > self._room
+        return Tokens(np.concatenate([np.empty(0, np.int32), *parts]), starts), cut
 
     def _kept(self, lengths: npt.NDArray[np.int64], both: Sequence[tuple[str, str]]) -> npt.NDArray[np.int64]:
         """How many tokens of each text are kept, int64 [n, 2], of `lengths` [n, 2] that end at one more than there is

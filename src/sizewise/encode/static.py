@@ -17,6 +17,7 @@ from sizewise.encode.encoder import Encoder, Trust
 from sizewise.encode.folder import locate
 from sizewise.encode.means import means, normalized
 from sizewise.encode.numeric import instruction_set, versions
+from sizewise.encode.reading import Reading
 from sizewise.encode.static_folder import StaticFolder, Weights
 from sizewise.encode.tokens import TextTokenizer, Tokens
 
@@ -46,10 +47,13 @@ class Reader:
         size, last = len(vocabulary), max(vocabulary.values(), default=-1)
         return cls(TextTokenizer(tokenizer, limit, special=False), size, last, folder.unknown(tokenizer), characters)
 
-    def __call__(self, texts: Sequence[str], prompt: str) -> Tokens:
-        """The tokens that count."""
-        found = self.tokenizer([(prompt + text)[: self.max_characters] for text in texts])
-        return found if self.unknown is None else found.keep(found.ids != self.unknown)
+    def __call__(self, texts: Sequence[str], prompt: str) -> tuple[Tokens, npt.NDArray[np.bool_]]:
+        """The tokens that count, and of each text whether its end was cut off."""
+        whole = [prompt + text for text in texts]
+        found, cut = self.tokenizer.read([text[: self.max_characters] for text in whole])
+        if self.max_characters is not None:
+            cut |= np.fromiter((len(text) > self.max_characters for text in whole), bool, len(whole))
+        return found if self.unknown is None else found.keep(found.ids != self.unknown), cut
 
 
 class StaticEncoder(Encoder):
@@ -126,10 +130,18 @@ class StaticEncoder(Encoder):
         found = np.empty((len(texts), self.dimensions), dtype=np.float32)
         start = 0
         for some in windows(texts):
-            vectors = means(self._reader(some, prompt), self._weights)
-            found[start : start + len(some)] = normalized(vectors) if self.folder.normalize else vectors
+            found[start : start + len(some)] = self.run(self.read(some, role, prompt))
             start += len(some)
         return found
+
+    def read(self, texts: Sequence[str], role: Role, prompt: str) -> Reading:
+        tokens, cut = self._reader(texts, prompt)
+        return Reading(texts, role, prompt, tokens.lengths, cut, tokens)
+
+    def run(self, reading: Reading) -> npt.NDArray[np.float32]:
+        assert reading.tokens is not None
+        vectors = means(reading.tokens, self._weights)
+        return normalized(vectors) if self.folder.normalize else vectors
 
     def check_export(self) -> None:
         """Nothing stands against it."""

@@ -121,6 +121,14 @@ class TextTokenizer:
         found = join([Tokens.of([one.ids for one in some]) for some in self._encodings(texts, prompt)])
         return found if self._vocabulary is None else Tokens(found.ids % self._vocabulary, found.starts)
 
+    def read(self, texts: Sequence[str], prompt: str = "") -> tuple[Tokens, npt.NDArray[np.bool_]]:
+        """The same, and of each text whether its end was cut off, bool [n]."""
+        tokens = self(texts, prompt)
+        cut = np.zeros(len(tokens), dtype=bool)
+        for at in np.flatnonzero(tokens.lengths == (self.max_tokens or -1)).tolist():
+            cut[at] = self._goes_on(encodable(prompt + texts[at]))
+        return tokens, cut
+
     def lengths(self, texts: Sequence[str], prompt: str = "") -> Counts:
         """Number of tokens of each text, int64 [n], where the limit cuts it off."""
         counts = [len(one) for some in self._encodings(texts, prompt) for one in some]
@@ -145,6 +153,16 @@ class TextTokenizer:
             for at, one in zip(short, self._encode([pieces[at] for at in short]), strict=True):
                 found[at] = one
         return found
+
+    def _goes_on(self, text: str) -> bool:
+        """Whether there are tokens behind the limit of a text that reaches it. Looked for no further than needed."""
+        bound = CHARACTERS_A_TOKEN * (self.max_tokens or 0)
+        while True:
+            piece = text if self._cuts is None else self._piece(text, bound)
+            (found,) = self._encode([piece])
+            if found.overflowing or len(piece) == len(text):
+                return bool(found.overflowing)
+            bound *= 2
 
     def _piece(self, text: str, bound: int) -> str:
         """The text up to a wall near `bound`; the whole text where there is none before twice as much."""
