@@ -1,6 +1,5 @@
 """From a bundle to a live pipeline, without a store, a task or the model that it was made from."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,18 +31,11 @@ class Bundle:
     folder: Path
     layout: Layout
     trust: Trust | None = None
-    around: Callable[[Encoder], Encoder] = lambda encoder: encoder
-    """What is put into pipelines in an encoder's place."""
     encoders: dict[str, Encoder] = field(default_factory=dict)
     """By their folder in the bundle, each once."""
 
     @classmethod
-    def open(
-        cls,
-        path: Path | str,
-        trust: Trust | None = None,
-        around: Callable[[Encoder], Encoder] = lambda encoder: encoder,
-    ) -> "Bundle":
+    def open(cls, path: Path | str, trust: Trust | None = None) -> "Bundle":
         """Raises as `load_bundle`."""
         folder = Path(path)
         layout = Layout.read(folder)
@@ -51,7 +43,7 @@ class Bundle:
             raise InputError(f"{folder / PIPELINE}: {layout.candidate} finds nothing by itself; build the bundle again")
         if any(isinstance(one, Lexical) for one in leaves(layout.candidate)):
             require("bm25s", f"a bundle of {layout.candidate}")
-        return cls(folder, layout, trust, around)
+        return cls(folder, layout, trust)
 
     def pipeline(self) -> Pipeline:
         """A pipeline with nothing indexed yet."""
@@ -85,5 +77,5 @@ class Bundle:
         where = part.model or "."
         if where not in self.encoders:
             made = encoder_class(model).restore(self.folder / where, model, part.encoder or {}, self.trust)
-            self.encoders[where] = self.around(made)
+            self.encoders[where] = made
         return self.encoders[where]

@@ -143,7 +143,7 @@ def _behaviour(
 
 
 def _answers(pipeline: Pipeline, now: Answers, then: Answers, allowed: Tolerance) -> Iterator[Finding]:
-    """Whether the canaries are answered as they were: their vectors, where one encoder is all there is, and rankings."""
+    """Whether canaries are answered as they were: their vectors, where one encoder is all there is, and rankings."""
     if isinstance(pipeline, EmbedPipeline):
         claim, dot = "canary vectors are those of the certificate", not pipeline.chain.cosine
         yield _vectors("vectors", claim, now.vectors, then.vectors, allowed, dot=dot)

@@ -27,6 +27,7 @@ from sizewise.cli import (
     recommend,
     report,
     search,
+    serve,
     store,
     study,
     task,
@@ -65,6 +66,7 @@ for module in (
     verify,
     index,
     search,
+    serve,
 ):
     app.command(module.NAME)(module.command)
 app.add_typer(store.app, name="store")

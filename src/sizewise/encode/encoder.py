@@ -15,6 +15,7 @@ from sizewise.core.errors import InputError
 from sizewise.encode.batches import windows
 from sizewise.encode.reading import Reading
 from sizewise.encode.remote.allowance import Allowance
+from sizewise.encode.tokens import text_of
 from sizewise.store.files import digest
 from sizewise.store.store import Store
 
@@ -125,6 +126,18 @@ class Encoder(ABC):
     def run(self, reading: Reading) -> npt.NDArray[np.float32]:
         """float32 [n, dimensions]: as `encode` of the texts that were read."""
         return self.encode(reading.texts, reading.role, reading.prompt)
+
+    @property
+    def tokenizer_file(self) -> Path | None:
+        """The `tokenizer.json` that texts are read with; None where there is none."""
+        return None
+
+    def text_of(self, ids: Sequence[int]) -> str:
+        """The text that these token ids stand for, without special ones. Raises InputError for ids that there are not,
+        and where there is no tokenizer to ask."""
+        if (path := self.tokenizer_file) is None:
+            raise InputError(f"{self.model.name} has no tokenizer here that turns ids into text; send text")
+        return text_of(path, ids)
 
     def attach(self, store: Store) -> None:  # noqa: B027 - most need not know
         """Look at the store whose vectors will be used, before `identity` is asked for."""

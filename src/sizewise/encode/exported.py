@@ -273,18 +273,18 @@ class ExportedEncoder(Encoder):
         return Budget(self.tuning.tokens)
 
     @property
-    def _tokenizer_file(self) -> Path:
+    def tokenizer_file(self) -> Path:
         return self.source.tokenizer if self._made is None else cast("Path", self._folder) / TOKENIZER
 
     @cached_property
     def _tokenizer(self) -> TextTokenizer | PairTokenizer:
         if self.facts.reads_pairs:
-            return PairTokenizer.open(self._tokenizer_file, self.max_tokens, self.model.name)
-        return TextTokenizer.open(self._tokenizer_file, self.max_tokens, vocabulary=self.facts.vocabulary)
+            return PairTokenizer.open(self.tokenizer_file, self.max_tokens, self.model.name)
+        return TextTokenizer.open(self.tokenizer_file, self.max_tokens, vocabulary=self.facts.vocabulary)
 
     @cached_property
     def _counter(self) -> TokenCounter:
-        found = TokenCounter.open(self._tokenizer_file.parent)
+        found = TokenCounter.open(self.tokenizer_file.parent)
         assert found is not None
         return found
 
@@ -297,7 +297,7 @@ class ExportedEncoder(Encoder):
         for file in self.graph_files(self._folder):
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._folder / file, folder / file)
-        shutil.copyfile(self._tokenizer_file, folder / TOKENIZER)
+        shutil.copyfile(self.tokenizer_file, folder / TOKENIZER)
         return {"facts": self.facts.to_json(), "made": dict(self.identity["made"])}
 
     @classmethod

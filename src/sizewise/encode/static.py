@@ -119,6 +119,10 @@ class StaticEncoder(Encoder):
         cut = np.array([len(prompt) + len(text) > most for text in texts], dtype=bool)
         return np.where(cut, np.maximum(counts, self.max_tokens + 1), counts)
 
+    @property
+    def tokenizer_file(self) -> Path:
+        return self.folder.tokenizer_file
+
     def load(self) -> None:
         assert self._weights is not None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -203,3 +204,18 @@ def read_tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises a bare Exception
         raise InputError(f"{path} cannot be read as a tokenizer ({error}); save or download the model again") from None
+
+
+@lru_cache(maxsize=8)
+def _words(path: Path) -> Tokenizer:
+    return read_tokenizer(path)
+
+
+def text_of(path: Path, ids: Sequence[int]) -> str:
+    """The text that token ids stand for by the tokenizer in `path`, special ones left out. Raises InputError for an id
+    that it does not have."""
+    words = _words(path)
+    size = words.get_vocab_size()
+    if wrong := next((one for one in ids if not 0 <= one < size), None):
+        raise InputError(f"there is no token {wrong}: ids of this model are 0 to {size - 1}; send its own, or text")
+    return str(words.decode(list(ids)))

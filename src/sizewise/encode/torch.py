@@ -18,7 +18,7 @@ from sizewise.encode.budget import out_of_memory
 from sizewise.encode.encoder import Encoder, Similarity, Trust
 from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.numeric import instruction_set, versions
-from sizewise.encode.source import load
+from sizewise.encode.source import TOKENIZER, load
 from sizewise.encode.tokens import TokenCounter
 
 if TYPE_CHECKING:
@@ -141,6 +141,11 @@ class TorchEncoder(OnTorch):
     @property
     def stored_prompts(self) -> Mapping[Role, str]:
         return self.folder.stored_prompts
+
+    @property
+    def tokenizer_file(self) -> Path | None:
+        path = self.folder.path / TOKENIZER
+        return path if path.is_file() else None
 
     @cached_property
     def max_tokens(self) -> int | None:

@@ -1,0 +1,363 @@
+"""Texts of many requests, run together: within a budget of tokens, each request in its turn, in a bounded queue.
+
+Texts are read (tokenised) in threads of their own. One more thread runs what was read: the network has the processor's
+cores for itself, and what arrives meanwhile is the next batch. Nothing waits for company: a text alone runs at once.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.candidate import Role
+from sizewise.encode.encoder import CHARACTERS_A_TOKEN, Encoder
+from sizewise.encode.reading import Reading, together
+
+READERS = 2
+LEAST, MOST = 1024, 65536
+"""Tokens of a batch: enough for every core, and no more than memory is meant for."""
+WEIGHT = 0.2
+"""Of what the last batch told of the pace."""
+QUANTUM = 256
+"""Tokens that a request has of a batch at least, before the next one has its turn."""
+
+
+class Full(Exception):  # noqa: N818 - the queue is
+    """There is as much to do as may wait; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"the server has all the work that it may keep waiting; try again in {retry_after:.1f} s")
+        self.retry_after = retry_after
+
+
+class Late(Full):
+    """It would not be done, or was not done, by its deadline."""
+
+
+class TooMuch(Exception):  # noqa: N818 - what was asked for is
+    """A request that takes longer than any request may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast an encoder is here, and so how much of it is run at a time."""
+
+    tokens_per_s: float
+    """In large batches."""
+    batch_s: float
+    """Seconds that a batch may take."""
+
+    @property
+    def tokens(self) -> int:
+        """Of a batch, at most."""
+        return int(min(max(self.tokens_per_s * self.batch_s, LEAST), MOST))
+
+    def after(self, tokens: int, seconds: float) -> "Pace":
+        """What a batch of so many tokens, which took so long, makes of it. Small ones tell little."""
+        if 2 * tokens < self.tokens or seconds <= 0:
+            return self
+        return replace(self, tokens_per_s=self.tokens_per_s + WEIGHT * (tokens / seconds - self.tokens_per_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was made of a request's texts."""
+
+    vectors: npt.NDArray[np.float32]
+    """float32 [n, d]."""
+    lengths: npt.NDArray[np.int64]
+    """Tokens of each text, [n]."""
+    cut: npt.NDArray[np.bool_]
+    """Whether the end of a text was beyond the model's limit, [n]."""
+    read_s: float
+    """Until it was tokenised."""
+    queue_s: float
+    """From then until it was run."""
+    run_s: float
+
+
+@dataclass(eq=False)
+class Job:
+    """One request's texts on their way."""
+
+    encoder: Encoder
+    deadline: float
+    """On the clock of `time.monotonic`."""
+    tokens: int = 0
+    """Of what is not run yet; guessed until it is read."""
+    future: "Future[Made]" = field(default_factory=Future)
+    asked: float = field(default_factory=time.monotonic)
+    read: float = 0.0
+    begun: float = 0.0
+    reading: Reading | None = None
+    order: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """Positions of its texts, the longest first: what is run together is of about one length."""
+    ends: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """Tokens of the texts in `order` up to each."""
+    taken: int = 0
+    """Of `order`."""
+    done: int = 0
+    vectors: npt.NDArray[np.float32] | None = None
+
+    def has(self, reading: Reading) -> None:
+        """Its texts are tokenised."""
+        self.reading, self.read = reading, time.monotonic()
+        self.order = np.argsort(-reading.lengths, kind="stable")
+        self.ends = np.cumsum(np.maximum(reading.lengths[self.order], 1))
+        self.vectors = np.empty((len(reading), self.encoder.dimensions), np.float32)
+
+    @property
+    def way(self) -> tuple[int, Any]:
+        """Jobs that go the same way can be run together."""
+        assert self.reading is not None
+        return id(self.encoder), self.reading.way
+
+    @property
+    def left(self) -> bool:
+        return self.taken < len(self.order)
+
+    def take(self, most: int, *, at_least: int = 0) -> "Piece":
+        """The next texts that are at most `most` tokens together; `at_least` so many texts, whatever their tokens."""
+        before = self._upto(self.taken)
+        upto = max(self.taken + at_least, int(np.searchsorted(self.ends, before + most, side="right")))
+        piece = Piece(self, self.order[self.taken : upto], self._upto(upto) - before)
+        self.taken = upto
+        return piece
+
+    def _upto(self, count: int) -> int:
+        return int(self.ends[count - 1]) if count else 0
+
+    def put(self, rows: npt.NDArray[np.int64], vectors: npt.NDArray[np.float32]) -> None:
+        """The vectors of the texts at `rows` are made."""
+        assert self.vectors is not None
+        assert self.reading is not None
+        self.vectors[rows] = vectors
+        self.done += len(rows)
+        if self.done == len(self.order):
+            now = time.monotonic()
+            times = (self.read - self.asked, self.begun - self.read, now - self.begun)
+            _settle(self.future, Made(self.vectors, self.reading.lengths, self.reading.cut, *times))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Texts of a job that are in one batch."""
+
+    job: Job
+    rows: npt.NDArray[np.int64]
+    tokens: int
+
+
+class Batcher:
+    """`submit(encoder, texts, role, prompt, deadline)` from any thread gives a future of `Made`."""
+
+    def __init__(
+        self,
+        *,
+        waiting_s: float,
+        longest_s: float,
+        most_jobs: int = 512,
+        heard: Callable[[int, int, float], None] = lambda texts, tokens, seconds: None,
+    ) -> None:
+        """At most `waiting_s` seconds of work wait, in at most `most_jobs` requests, none longer than `longest_s`.
+        `heard` is told of every batch: its texts, its tokens and the seconds it took."""
+        self.waiting_s, self.longest_s, self.most_jobs, self._heard = waiting_s, longest_s, most_jobs, heard
+        self._paces: dict[int, Pace] = {}
+        self._jobs: list[Job] = []
+        """Read, and not all of it taken."""
+        self._tokens: dict[int, int] = {}
+        """Not run yet, by encoder."""
+        self._open = 0
+        """Requests on their way."""
+        self._closing = False
+        self._changed = threading.Condition()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+        self._thread = threading.Thread(target=self._work, name="run", daemon=True)
+        self._thread.start()
+
+    def pace(self, encoder: Encoder, pace: Pace) -> None:
+        """Run `encoder` so from now on."""
+        self._paces[id(encoder)] = pace
+
+    def paces(self) -> Mapping[int, Pace]:
+        """By the id of the encoder."""
+        return self._paces
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is somebody who works."""
+        return self._thread.is_alive() and not self._closing
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Requests and tokens on their way."""
+        return self._open, sum(self._tokens.values())
+
+    @property
+    def backlog_s(self) -> float:
+        """Seconds that what is on its way will take."""
+        return sum(tokens / self._paces[key].tokens_per_s for key, tokens in list(self._tokens.items()))
+
+    def full(self) -> Full | None:
+        """What a request would be told now, whatever it asks for; None where there is room."""
+        backlog = self.backlog_s
+        if backlog >= self.waiting_s or self._open >= self.most_jobs:
+            return Full(max(backlog - self.waiting_s / 2, 0.1))
+        return None
+
+    def submit(
+        self, encoder: Encoder, texts: Sequence[str], role: Role, prompt: str, deadline: float | None = None
+    ) -> "Future[Made]":
+        """`deadline` is on the clock of `time.monotonic`. The future can be cancelled; it raises Late when the deadline
+        passes, and what the encoder raises.
+
+        Raises Full when too much waits, Late when it would not be done in time, TooMuch when it never would.
+        """
+        now = time.monotonic()
+        latest = now + self.longest_s
+        job, guess = Job(encoder, min(latest, deadline or latest)), _guess(encoder, texts, prompt)
+        with self._changed:
+            if self._closing:
+                raise Full(1.0)
+            if (full := self.full()) is not None:
+                raise full
+            backlog, own = self.backlog_s, guess / self._paces[id(encoder)].tokens_per_s
+            if own > self.longest_s:
+                raise TooMuch(
+                    f"this request would take about {own:.0f} s, and one may take {self.longest_s:.0f} s; send fewer "
+                    "texts at a time"
+                )
+            if now + backlog + own > job.deadline:
+                raise Late(max(backlog, 0.1))
+            self._open += 1
+            self._count(job, guess)
+        job.future.add_done_callback(lambda _: self._ended(job))
+        self._readers.submit(self._read, job, texts, role, prompt)
+        return job.future
+
+    def close(self) -> None:
+        """Take nothing more, finish what was taken, and end."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._readers.shutdown(wait=True)
+        with self._changed:
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _count(self, job: Job, more: int) -> None:
+        key = id(job.encoder)
+        self._tokens[key] = self._tokens.get(key, 0) + more
+        job.tokens += more
+
+    def _ended(self, job: Job) -> None:
+        """Done, failed or cancelled: what is left of it is no work any more."""
+        with self._changed:
+            self._open -= 1
+            self._count(job, -job.tokens)
+            self._changed.notify_all()
+
+    def _read(self, job: Job, texts: Sequence[str], role: Role, prompt: str) -> None:
+        try:
+            if job.future.cancelled():
+                return
+            job.has(job.encoder.read(texts, role, prompt))
+        except BaseException as error:
+            _fail(job.future, error)
+            return
+        with self._changed:
+            if not job.future.done():
+                self._count(job, int(job.ends[-1:].sum()) - job.tokens)
+                self._jobs.append(job)
+                self._changed.notify_all()
+        if not len(job.order):
+            job.begun = job.read
+            job.put(job.order, np.empty((0, job.encoder.dimensions), np.float32))
+
+    def _work(self) -> None:
+        while (batch := self._next()) is not None:
+            if batch:
+                self._run(batch)
+
+    def _next(self) -> list[Piece] | None:
+        """What to run now, perhaps nothing; None when all is done and no more will come."""
+        with self._changed:
+            while not self._jobs:
+                if self._closing and not self._open:
+                    return None
+                self._changed.wait()
+            self._jobs = [job for job in self._jobs if job.left and not job.future.done()]
+            late = [job for job in self._jobs if job.deadline < time.monotonic()]
+            batch = [] if late else self._gathered()
+        for job in late:
+            _fail(job.future, Late(max(self.backlog_s, 0.1)))
+        return batch
+
+    def _gathered(self) -> list[Piece]:
+        """Texts of the first job and of those that go its way. Each has a share of the budget, and what is left over
+        goes to the first ones; who has texts left goes to the end of the queue."""
+        if not self._jobs:
+            return []
+        mates = [job for job in self._jobs if job.way == self._jobs[0].way]
+        room = self._paces[id(mates[0].encoder)].tokens
+        share = max(QUANTUM, room // len(mates))
+        batch: list[Piece] = []
+        for most in (share, room):
+            for job in mates:
+                if len((piece := job.take(min(most, room))).rows):
+                    batch.append(piece)
+                    room -= piece.tokens
+        batch = batch or [mates[0].take(0, at_least=1)]  # one text is more than the budget
+        for piece in batch:
+            self._count(piece.job, -piece.tokens)
+        begun = {id(piece.job) for piece in batch}
+        self._jobs.sort(key=lambda job: id(job) in begun)
+        return batch
+
+    def _run(self, batch: list[Piece]) -> None:
+        started = time.monotonic()
+        for piece in batch:
+            piece.job.begun = piece.job.begun or started
+        try:
+            made = batch[0].job.encoder.run(together([_part(piece) for piece in batch]))
+        except Exception as error:
+            if len(batch) == 1:
+                _fail(batch[0].job.future, error)
+                return
+            for piece in batch:  # whoever is to blame shall not fail the others
+                self._run([piece])
+            return
+        start = 0
+        for piece in batch:
+            piece.job.put(piece.rows, made[start : start + len(piece.rows)])
+            start += len(piece.rows)
+        tokens, seconds = sum(piece.tokens for piece in batch), time.monotonic() - started
+        key = id(batch[0].job.encoder)
+        self._paces[key] = self._paces[key].after(tokens, seconds)
+        self._heard(start, tokens, seconds)
+
+
+def _part(piece: Piece) -> Reading:
+    assert piece.job.reading is not None
+    return piece.job.reading.take(piece.rows)
+
+
+def _guess(encoder: Encoder, texts: Sequence[str], prompt: str) -> int:
+    """Tokens, before anybody has counted."""
+    most = encoder.max_tokens or np.iinfo(np.int64).max
+    return sum(min(2 + (len(prompt) + len(text)) // CHARACTERS_A_TOKEN, most) for text in texts)
+
+
+def _settle(future: "Future[Made]", made: Made) -> None:
+    if future.set_running_or_notify_cancel():
+        future.set_result(made)
+
+
+def _fail(future: "Future[Made]", error: BaseException) -> None:
+    if not future.done() and future.set_running_or_notify_cancel():
+        future.set_exception(error)

@@ -1,0 +1,80 @@
+"""An encoder whose texts go through the batcher: what a pipeline runs is run with what others ask for."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.candidate import Role
+from sizewise.encode.encoder import Encoder
+from sizewise.serve.batcher import Batcher, Made
+
+_REQUEST: ContextVar["Request | None"] = ContextVar("request", default=None)
+
+
+class Request:
+    """What a pipeline encodes for one request: by when, and what it came to."""
+
+    def __init__(self, deadline: float | None = None) -> None:
+        self.deadline = deadline
+        self.made: list[Made] = []
+
+    @contextmanager
+    def current(self) -> Iterator["Request"]:
+        """Within the block, what this thread encodes is for this request."""
+        token = _REQUEST.set(self)
+        try:
+            yield self
+        finally:
+            _REQUEST.reset(token)
+
+    @property
+    def tokens(self) -> int:
+        return sum(int(made.lengths.sum()) for made in self.made)
+
+    @property
+    def cut(self) -> int:
+        """Texts whose end was cut off."""
+        return sum(int(made.cut.sum()) for made in self.made)
+
+
+class QueuedEncoder(Encoder):
+    """`encode` waits until the batcher has run the texts; for any number of threads."""
+
+    def __init__(self, encoder: Encoder, batcher: Batcher) -> None:
+        self.inner, self._batcher = encoder, batcher
+        self.model, self.trust, self.argument = encoder.model, encoder.trust, encoder.argument
+        self.similarity, self.has_quality = encoder.similarity, encoder.has_quality
+        self.depends_on_role = encoder.depends_on_role
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return self.inner.identity
+
+    @property
+    def dimensions(self) -> int:
+        return self.inner.dimensions
+
+    @property
+    def max_tokens(self) -> int | None:
+        return self.inner.max_tokens
+
+    def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
+        """Raises what `Batcher.submit` and its futures do."""
+        request = _REQUEST.get()
+        deadline = request.deadline if request is not None else None
+        wait = None if deadline is None else max(0.0, deadline - time.monotonic()) + 60.0
+        made = self._batcher.submit(self.inner, texts, role, prompt, deadline).result(wait)
+        if request is not None:
+            request.made.append(made)
+        return made.vectors
+
+    def load(self) -> None:
+        self.inner.load()
+
+    def unload(self) -> None:
+        self.inner.unload()

@@ -1,0 +1,93 @@
+"""TEI's `/embed` and `/info`, for clients of text-embeddings-inference."""
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from sizewise.core.candidate import Embed
+from sizewise.core.errors import InputError
+from sizewise.serve import answers, metrics
+from sizewise.serve.refused import Refused
+from sizewise.serve.routes.common import Deadline, service_of
+from sizewise.serve.routes.openai import space_of
+from sizewise.serve.schemas import ROLE_OF, TeiEmbedRequest
+from sizewise.serve.served import Served
+from sizewise.serve.service import checked_texts, texts_of_ids
+
+router = APIRouter(tags=["TEI"])
+
+
+@router.post("/embed", summary="Texts to vectors (TEI)")
+async def embed(asked: TeiEmbedRequest, request: Request, deadline: Deadline = None) -> Response:
+    """A list of vectors, of the server's first bundle."""
+    service = service_of(request)
+    served = service.named(None)
+    space = space_of(served)
+    if not asked.normalize and space.chain.cosine:
+        raise Refused(
+            413, "Input validation error: this model's vectors were measured with length one; leave normalize"
+        )
+    try:
+        space.check("float", asked.dimensions)
+    except InputError as error:
+        raise Refused(413, f"Input validation error: {error}") from None
+    texts = checked_texts(_texts(served, asked), service.settings.limits.texts, param="inputs")
+    role = ROLE_OF[asked.prompt_name]
+    answers.told(request, model=served.name, texts=len(texts))
+    made = await service.embed(space, texts, role, service.deadline(deadline))
+    if made.cut.any() and asked.truncate is False:
+        raise Refused(
+            413,
+            f"Input validation error: `inputs` must have at most {served.max_tokens} tokens, and "
+            f"{int(made.cut.sum())} of them have more",
+        )
+    metrics.EMBEDDED.inc(len(texts))
+    answers.told(request, tokens=int(made.lengths.sum()), cut=int(made.cut.sum()))
+    rows = list(space.given(made.vectors, role, width=asked.dimensions))
+    return await answers.written(rows, rows, answers.timed(made))
+
+
+def _texts(served: Served, asked: TeiEmbedRequest) -> list[str]:
+    given = asked.inputs
+    if isinstance(given, str):
+        return [given]
+    if given and isinstance(given[0], int):
+        return texts_of_ids(served, [given], param="inputs")
+    return [
+        one if isinstance(one, str) else texts_of_ids(served, [one], param="inputs")[0]  # type: ignore[list-item]
+        for one in given
+    ]
+
+
+@router.get("/info", summary="What is served (TEI)")
+async def info(request: Request) -> Response:
+    """Of the server's first bundle, in TEI's words."""
+    service = service_of(request)
+    served = service.named(None)
+    limits = service.settings.limits
+    paces = service.batcher.paces()
+    candidate = served.candidate
+    ranks = served.space is None and served.ranker is not None
+    kind: dict[str, Any] = (
+        {"reranker": {"id2label": {}, "label2id": {}}} if ranks else {"embedding": {"pooling": "model"}}
+    )
+    about = {
+        "model_id": served.name,
+        "model_sha": served.certified["digest"],
+        "model_dtype": candidate.model.precision if isinstance(candidate, Embed) else "mixed",
+        "served_model_name": served.name,
+        "model_type": kind,
+        "max_concurrent_requests": limits.requests,
+        "max_input_length": served.max_tokens or 2**31 - 1,
+        "max_batch_tokens": max((paces[id(one)].tokens for one in served.encoders), default=0),
+        "max_batch_requests": None,
+        "max_client_batch_size": limits.texts,
+        "auto_truncate": True,
+        "tokenization_workers": 2,
+        "version": version("sizewise"),
+        "sha": None,
+        "docker_label": None,
+    }
+    return Response(answers.dumped(about), media_type="application/json")

@@ -1,0 +1,143 @@
+"""From settings to a running server: a process, or several with one that looks after them."""
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import portalocker
+
+from sizewise.core.environment import THREAD_VARIABLES, processors
+from sizewise.core.errors import InputError
+from sizewise.serve.logs import log
+from sizewise.serve.settings import Settings
+
+SETTINGS = "SIZEWISE_SERVE"
+"""Holds the settings of a worker process, as JSON; keys in them are hashes."""
+PLACE = "SIZEWISE_SERVE_PLACE"
+"""A folder that the workers of one server share."""
+STARTUP_FAILURE = 3
+"""What uvicorn takes to mean that starting again would fail again."""
+KEEP_ALIVE_S = 75
+"""Longer than most proxies keep a connection, so that they are the ones who close it."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to end. Raises what `Service.open` does, and InputError when the address cannot be had."""
+    with listening(settings) as listener:
+        host, port = listener.getsockname()[:2]
+        log("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        if settings.workers == 1:
+            _serve_here(settings, listener)
+        else:
+            _serve_by_workers(settings, listener)
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """Raises InputError when the address cannot be had."""
+    try:
+        family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"cannot listen on {settings.host} port {settings.port} ({error}); choose another --host or --port"
+        ) from None
+    with listener:
+        yield listener
+
+
+def _options(settings: Settings) -> Mapping[str, object]:
+    """Of uvicorn. Its own log would say everything twice."""
+    uvloop = {} if sys.platform == "win32" else {"loop": "uvloop"}
+    return {
+        **uvloop,
+        "http": "httptools",
+        "ws": "none",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": KEEP_ALIVE_S,
+        "timeout_graceful_shutdown": int(settings.limits.deadline_s) + 5,
+        "timeout_worker_healthcheck": 30,
+    }
+
+
+def _serve_here(settings: Settings, listener: socket.socket) -> None:
+    import uvicorn
+
+    from sizewise.serve.app import make_app
+
+    def end() -> None:
+        server.should_exit = True
+
+    app, state = make_app(settings, end)
+    server = uvicorn.Server(uvicorn.Config(app, **_options(settings)))  # type: ignore[arg-type]
+    server.run(sockets=[listener])
+    if state.error is not None:
+        raise state.error
+
+
+def _serve_by_workers(settings: Settings, listener: socket.socket) -> None:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    with tempfile.TemporaryDirectory(prefix="sizewise-") as place:
+        os.environ |= {SETTINGS: settings.to_json().decode(), PLACE: place, "PROMETHEUS_MULTIPROC_DIR": place}
+        options = dict(_options(settings)) | {"workers": settings.workers, "factory": True}
+        config = uvicorn.Config("sizewise.serve.run:worker_app", **options)  # type: ignore[arg-type]
+        Multiprocess(config, [listener]).run()
+
+
+_HELD = ExitStack()
+"""What this worker holds while it lives."""
+
+
+def worker_app() -> object:
+    """The application of a worker: of its own group of processors, and loaded before it takes a connection."""
+    settings = Settings.from_json(os.environ[SETTINGS])
+    place = Path(os.environ[PLACE])
+    _forget_dead(place)
+    _settle_down(_claimed(place, settings.workers), settings)
+    from sizewise.serve.app import make_app  # after the threads are counted: libraries look when they load
+
+    app, state = make_app(settings, lambda: _give_up(state.error))
+    return app
+
+
+def _claimed(place: Path, workers: int) -> int:
+    """A number from 0 that no other living worker has: whoever dies gives it back."""
+    for at in range(workers):
+        lock = portalocker.Lock(place / f"worker-{at}", mode="a", timeout=0, fail_when_locked=True)
+        try:
+            lock.acquire()
+        except portalocker.exceptions.LockException:
+            continue
+        _HELD.callback(lock.release)
+        return at
+    return 0  # one that was killed has not gone yet
+
+
+def _settle_down(at: int, settings: Settings) -> None:
+    """On the processors of worker `at`, with as many threads."""
+    every = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    mine = every[at * len(every) // settings.workers : (at + 1) * len(every) // settings.workers] or every
+    if mine:
+        os.sched_setaffinity(0, mine)
+    threads = settings.threads or processors()
+    os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+
+
+def _forget_dead(place: Path) -> None:
+    """What dead workers last said of how much they had to do."""
+    for path in place.glob("gauge_live*_*.db"):
+        if not Path(f"/proc/{path.stem.rpartition('_')[2]}").exists() and Path("/proc/self").exists():
+            path.unlink(missing_ok=True)
+
+
+def _give_up(error: BaseException | None) -> None:
+    log("failed", error=str(error))
+    os._exit(STARTUP_FAILURE)

@@ -1,0 +1,58 @@
+"""Where the server stands: loading, ready, failed or ending. It answers that it lives before it is ready."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sizewise.serve import metrics
+from sizewise.serve.batcher import Full
+from sizewise.serve.logs import log
+from sizewise.serve.service import Service
+from sizewise.serve.settings import Settings
+
+
+@dataclass
+class State:
+    """Of one process."""
+
+    settings: Settings
+    failed: Callable[[], None]
+    """Is called when it cannot be made ready: nothing is left to wait for."""
+    service: Service | None = None
+    error: BaseException | None = None
+    ending: bool = False
+
+    async def load(self) -> None:
+        """Bring the service up."""
+        try:
+            self.service = await asyncio.to_thread(Service.open, self.settings, _say)
+        except BaseException as error:
+            self.error = error
+            self.failed()
+            return
+        batcher = self.service.batcher
+        metrics.QUEUE.set_function(lambda: batcher.waiting[0])
+        log("ready", models=list(self.service.served))
+
+    async def close(self) -> None:
+        """Finish what was taken."""
+        self.ending = True
+        if self.service is not None:
+            await asyncio.to_thread(self.service.close)
+
+    def unready(self) -> str:
+        """Why it cannot work now; empty where it can."""
+        if self.error is not None:
+            return "the server failed to start"
+        if self.ending:
+            return "the server is ending"
+        if self.service is None:
+            return "the server is loading its bundles"
+        return "" if self.service.batcher.alive else "the server has lost its worker"
+
+    def full(self) -> Full | None:
+        return None if self.service is None else self.service.batcher.full()
+
+
+def _say(message: str) -> None:
+    log("starting", message=message)

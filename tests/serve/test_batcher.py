@@ -1,0 +1,252 @@
+"""What is run together, in which order, and what happens to those who do not wait, ask too much, or break."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from sizewise.core.candidate import Model
+from sizewise.encode.encoder import Encoder
+from sizewise.serve.batcher import Batcher, Full, Late, Pace, TooMuch
+
+
+class Slow(Encoder):
+    """Vectors are lengths; it runs when it may, and remembers what was run together."""
+
+    def __init__(self, name="slow"):
+        super().__init__(Model(name))
+        self.ran, self.may = [], threading.Event()
+        self.may.set()
+
+    identity, dimensions = {}, 2
+
+    def count_tokens(self, texts, prompt):
+        return np.array([len(text.split()) for text in texts], dtype=np.int64)
+
+    def encode(self, texts, role, prompt):
+        self.may.wait(10)
+        self.ran.append(list(texts))
+        if any("poison" in text for text in texts):
+            raise ValueError("poisoned")
+        return np.array([[len(text), len(prompt)] for text in texts], dtype=np.float32)
+
+
+@pytest.fixture
+def encoder(monkeypatch):
+    monkeypatch.setattr("sizewise.serve.batcher.LEAST", 1)
+    monkeypatch.setattr("sizewise.serve.batcher.WEIGHT", 0.0)
+    return Slow()
+
+
+@pytest.fixture
+def make(encoder):
+    made = []
+
+    def batcher(tokens=10, tokens_per_s=1000.0, **more):
+        found = Batcher(**{"waiting_s": 5.0, "longest_s": 5.0} | more)
+        found.pace(encoder, Pace(tokens_per_s, tokens / tokens_per_s))
+        made.append(found)
+        return found
+
+    yield batcher
+    encoder.may.set()
+    for one in made:
+        one.close()
+
+
+def held(batcher, encoder):
+    """A job that is running, so that the next ones wait."""
+    encoder.may.clear()
+    first = batcher.submit(encoder, ["first"], "text", "")
+    while not batcher._thread.is_alive() or batcher.waiting[1]:
+        time.sleep(0.001)
+    return first
+
+
+def waits_for(batcher, jobs):
+    while sum(job.left for job in batcher._jobs) < jobs:
+        time.sleep(0.001)
+
+
+def test_in_the_order_of_the_texts(make, encoder):
+    made = make().submit(encoder, ["a b c", "a", "a b c d e f g", "", "a b"], "text", "p").result(5)
+    assert made.vectors.tolist() == [[5, 1], [1, 1], [13, 1], [0, 1], [3, 1]]
+    assert made.lengths.tolist() == [3, 1, 7, 0, 2]
+    assert not made.cut.any()
+    assert min(made.read_s, made.queue_s, made.run_s) >= 0
+
+
+def test_a_budget_of_tokens_and_the_longest_first(make, encoder):
+    make().submit(encoder, ["a", "a b c d e f g", "a b c", "a b"], "text", "").result(5)
+    assert encoder.ran == [["a b c d e f g", "a b c"], ["a b", "a"]]
+
+
+def test_a_text_over_the_budget_runs_alone(make, encoder):
+    make(tokens=4).submit(encoder, ["a", "a b c d e f g"], "text", "").result(5)
+    assert encoder.ran == [["a b c d e f g"], ["a"]]
+
+
+def test_waiting_requests_run_together_and_a_list_leaves_room_for_others(make, encoder, monkeypatch):
+    monkeypatch.setattr("sizewise.serve.batcher.QUANTUM", 2)
+    batcher = make(tokens=8)
+    first = held(batcher, encoder)
+    long = batcher.submit(encoder, ["l l"] * 20, "text", "")
+    waits_for(batcher, 1)
+    short = [batcher.submit(encoder, [f"s{at}"], "text", "") for at in range(3)]
+    waits_for(batcher, 4)
+    encoder.may.set()
+    for one in (first, long, *short):
+        one.result(5)
+    assert sorted(encoder.ran[1]) == ["l l", "l l", "s0", "s1", "s2"]
+    assert [len(some) for some in encoder.ran[2:]] == [4, 4, 4, 4, 2]
+
+
+def test_what_goes_another_way_is_run_apart(make, encoder):
+    batcher = make(tokens=100)
+    other = Slow("other")
+    batcher.pace(other, Pace(1000.0, 0.1))
+    first = held(batcher, encoder)
+    jobs = [
+        batcher.submit(one, [text], "text", prompt)
+        for one, text, prompt in [(encoder, "a", ""), (other, "b", ""), (encoder, "c", "p"), (encoder, "d", "")]
+    ]
+    waits_for(batcher, 4)
+    encoder.may.set()
+    assert [job.result(5).vectors.tolist() for job in jobs] == [[[1, 0]], [[1, 0]], [[1, 1]], [[1, 0]]]
+    assert sorted(map(sorted, encoder.ran[1:])) == [["a", "d"], ["c"]]
+    assert other.ran == [["b"]]
+    first.result(5)
+
+
+def test_what_breaks_fails_alone(make, encoder):
+    batcher = make(tokens=100)
+    first = held(batcher, encoder)
+    jobs = [batcher.submit(encoder, [text], "text", "") for text in ("good", "poison", "better")]
+    waits_for(batcher, 3)
+    encoder.may.set()
+    assert jobs[0].result(5).vectors.tolist() == [[4, 0]]
+    assert jobs[2].result(5).vectors.tolist() == [[6, 0]]
+    with pytest.raises(ValueError, match="poisoned"):
+        jobs[1].result(5)
+    first.result(5)
+    assert batcher.waiting == (0, 0)
+
+
+def test_who_gives_up_is_not_run(make, encoder):
+    batcher = make()
+    first = held(batcher, encoder)
+    gone, stays = (batcher.submit(encoder, [text], "text", "") for text in ("gone", "stays"))
+    waits_for(batcher, 2)
+    assert gone.cancel()
+    assert batcher.waiting == (2, 1)
+    encoder.may.set()
+    assert stays.result(5).vectors.tolist() == [[5, 0]]
+    first.result(5)
+    assert ["gone"] not in encoder.ran
+
+
+def test_a_list_that_is_given_up_half_way(make, encoder):
+    batcher = make(tokens=2)
+    encoder.may.clear()
+    job = batcher.submit(encoder, ["a b"] * 50, "text", "")
+    time.sleep(0.05)
+    job.cancel()
+    encoder.may.set()
+    batcher.submit(encoder, ["x"], "text", "").result(5)
+    assert len(encoder.ran) <= 3
+    assert batcher.waiting == (0, 0)
+
+
+def test_a_deadline_that_passes(make, encoder):
+    batcher = make()
+    first = held(batcher, encoder)
+    late = batcher.submit(encoder, ["late"], "text", "", time.monotonic() + 0.05)
+    time.sleep(0.1)
+    encoder.may.set()
+    with pytest.raises(Late):
+        late.result(5)
+    first.result(5)
+    assert ["late"] not in encoder.ran
+
+
+def test_bounds(make, encoder):
+    batcher = make(tokens_per_s=10.0, waiting_s=1.0, longest_s=30.0)
+    first = held(batcher, encoder)
+    with pytest.raises(TooMuch, match="would take about 102 s, and one may take 30 s; send fewer"):
+        batcher.submit(encoder, ["word " * 4] * 146, "text", "")
+    with pytest.raises(Late):
+        batcher.submit(encoder, ["word"] * 10, "text", "", time.monotonic() + 1.0)
+    jobs = [batcher.submit(encoder, ["one two three"], "text", "") for _ in range(3)]
+    with pytest.raises(Full) as found:
+        for _ in range(10):
+            waits_for(batcher, len(jobs))
+            jobs.append(batcher.submit(encoder, ["one two three"], "text", ""))
+    assert len(jobs) == 4
+    assert 0.1 <= found.value.retry_after <= 2
+    encoder.may.set()
+    for job in (first, *jobs):
+        job.result(5)
+    assert batcher.full() is None
+
+
+def test_a_bound_of_requests(make, encoder):
+    batcher = make(most_jobs=2)
+    first = held(batcher, encoder)
+    second = batcher.submit(encoder, ["a"], "text", "")
+    with pytest.raises(Full):
+        batcher.submit(encoder, ["b"], "text", "")
+    encoder.may.set()
+    first.result(5)
+    second.result(5)
+
+
+def test_no_texts(make, encoder):
+    assert make().submit(encoder, [], "text", "").result(5).vectors.shape == (0, 2)
+
+
+def test_what_was_taken_is_finished(make, encoder):
+    batcher = make(tokens=2)
+    first = held(batcher, encoder)
+    jobs = [batcher.submit(encoder, ["a b"] * 5, "text", "") for _ in range(5)]
+    closing = threading.Thread(target=batcher.close)
+    closing.start()
+    while batcher.alive:
+        time.sleep(0.001)
+    with pytest.raises(Full):
+        batcher.submit(encoder, ["more"], "text", "")
+    encoder.may.set()
+    closing.join(10)
+    assert all(len(job.result(0).vectors) == 5 for job in jobs)
+    first.result(0)
+
+
+def test_many_threads(make, encoder):
+    """Every answer is that of its own texts, whatever else is asked."""
+    batcher = make(tokens=20, most_jobs=10_000)
+    wrong = []
+
+    def ask(seed):
+        chance = np.random.default_rng(seed)
+        for _ in range(50):
+            texts = ["x" * int(length) for length in chance.integers(1, 50, chance.integers(1, 6))]
+            found = batcher.submit(encoder, texts, "text", "").result(10).vectors[:, 0]
+            if found.tolist() != [len(text) for text in texts]:
+                wrong.append(texts)
+
+    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert batcher.waiting == (0, 0)
+
+
+def test_the_pace_is_learned():
+    pace = Pace(10_000.0, 0.5)
+    assert pace.tokens == 5_000
+    assert pace.after(1_000, 1.0) is pace
+    assert pace.after(5_000, 0.25).tokens_per_s == pytest.approx(12_000)
+    assert Pace(1.0, 0.5).tokens == 1024
+    assert Pace(1e9, 0.5).tokens == 65536
