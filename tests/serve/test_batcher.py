@@ -177,12 +177,13 @@ def test_bounds(make, encoder):
         batcher.submit(encoder, ["word " * 4] * 146, "text", "")
     with pytest.raises(Late):
         batcher.submit(encoder, ["word"] * 10, "text", "", time.monotonic() + 1.0)
-    jobs = [batcher.submit(encoder, ["one two three"], "text", "") for _ in range(3)]
-    with pytest.raises(Full) as found:
-        for _ in range(10):
-            waits_for(batcher, len(jobs))
-            jobs.append(batcher.submit(encoder, ["one two three"], "text", ""))
+    jobs = []
+    while batcher.full() is None:
+        jobs.append(batcher.submit(encoder, ["one two three"], "text", ""))
+        waits_for(batcher, len(jobs))
     assert len(jobs) == 4
+    with pytest.raises(Full) as found:
+        batcher.submit(encoder, ["one"], "text", "")
     assert 0.1 <= found.value.retry_after <= 2
     encoder.may.set()
     for job in (first, *jobs):
