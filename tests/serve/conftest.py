@@ -89,3 +89,17 @@ def served(request):
     yield running
     assert running.end() in (0, -signal.SIGTERM), "".join(running.lines)
     assert "Traceback" not in "".join(running.lines)
+
+
+@pytest.fixture
+def command(tmp_path):
+    """`command("serve", ..., env={})`: a command that ends by itself, within a minute."""
+
+    def run(*words, env=None):
+        whole = [*COMMAND[:-1], *map(str, words)]
+        more = ["--port", "0"] if words[0] == "serve" and "--port" not in words and "--new-key" not in words else []
+        return subprocess.run(
+            [*whole, *more], capture_output=True, text=True, env=os.environ | (env or {}), timeout=60, check=False
+        )
+
+    return run

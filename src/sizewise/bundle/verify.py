@@ -71,34 +71,36 @@ def verify(path: Path | str, tasks: Sequence[Path | str] = (), progress: Progres
     folder = Path(path)
     if tasks:
         require("scipy", "scoring a task")
+    report = verify_files(path)
+    if not report.passed:
+        return report
+    behaviour = _behaviour(folder, certificate.read(folder), tasks, progress or Silent())
+    return Report(str(path), report.candidate, (*report.findings, *behaviour))
+
+
+def verify_files(path: Path | str) -> Report:
+    """What of `verify` needs nothing to be loaded: the certificate, and every file by its hash.
+
+    Raises InputError when `path` holds no bundle.
+    """
+    folder = Path(path)
     if not is_bundle(folder):
         raise InputError(f"{folder} is no bundle: it holds neither sizewise.json nor certificate.json")
     try:
         certified = certificate.read(folder)
     except Damaged as error:
         return Report(str(path), None, (Finding("certificate", False, str(error)),))
-    findings = [_whole(certified), _files(folder, certified)]
-    if findings[-1].passed:
-        findings += _behaviour(folder, certified, tasks, progress or Silent())
-    return Report(str(path), certified["candidate"], tuple(findings))
+    return Report(str(path), certified["candidate"], (_whole(certified), _files(folder, certified)))
 
 
-def verify_live(path: Path | str, pipeline: Pipeline) -> Report:
-    """What of `verify` takes a second or two, of a bundle that is about to be served: its files, and what `pipeline`,
-    which was loaded from it, makes of the canary texts. Hybrids have them indexed afterwards.
-
-    Raises InputError when `path` holds no bundle, or its canaries cannot be read.
-    """
+def verify_answers(path: Path | str, pipeline: Pipeline) -> Report:
+    """Of a bundle whose files are as certified: whether `pipeline`, which was loaded from it, answers the canary texts
+    as it did. Hybrids have them indexed afterwards."""
     folder = Path(path)
-    try:
-        certified = certificate.read(folder)
-    except Damaged as error:
-        return Report(str(path), None, (Finding("certificate", False, str(error)),))
-    findings = [_whole(certified), _files(folder, certified)]
-    if findings[-1].passed:
-        then, texts = Answers.load(folder / CANARIES), _texts(folder)
-        allowed = Tolerance.from_json(certified["canaries"]["tolerance"])
-        findings += _answers(pipeline, Answers.of(pipeline, texts), then, allowed)
+    certified = certificate.read(folder)
+    then, texts = Answers.load(folder / CANARIES), _texts(folder)
+    allowed = Tolerance.from_json(certified["canaries"]["tolerance"])
+    findings = _answers(pipeline, Answers.of(pipeline, texts), then, allowed)
     return Report(str(path), certified["candidate"], tuple(findings))
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from threading import Event
 from typing import Protocol, TypeVar
 
@@ -86,7 +86,7 @@ class Budget:
         while len(left):
             full, failed = Event(), []
             batches = planned(left, self.tokens)
-            for batch, found in zip(batches, _map(partial(self._try, run, full), batches, threads), strict=True):
+            for batch, found in zip(batches, in_order(partial(self._try, run, full), batches, threads), strict=True):
                 if found is None:
                     failed.append(texts_of(batch))
                 else:
@@ -123,10 +123,15 @@ class Budget:
         )
 
 
-def _map(make: Callable[[Batch], Made], batches: Sequence[Batch], threads: int) -> Iterator[Made]:
+def in_order(make: Callable[[Batch], Made], batches: Sequence[Batch], threads: int) -> Iterator[Made]:
     """`make` of each in order, `threads` at a time; with one, in the caller's thread."""
     if threads == 1 or len(batches) == 1:
         yield from map(make, batches)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(make, batches)
+    yield from _pool(threads).map(make, batches)
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Kept: to start threads takes as long as a short text."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="block")

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from sizewise.core.candidate import ROLES, Model, Role
 from sizewise.encode.batches import Rows, windows
-from sizewise.encode.budget import Budget
+from sizewise.encode.budget import Budget, in_order
 from sizewise.encode.calibration import calibration_digest, calibration_texts
 from sizewise.encode.encoder import Encoder, Similarity, Trust
-from sizewise.encode.layout import Block, Ids, Vectors, one_row
+from sizewise.encode.layout import NARROWEST, Block, Ids, Vectors, one_row
 from sizewise.encode.numeric import instruction_set, threads, versions
 from sizewise.encode.pairs import PairTokenizer, pair
 from sizewise.encode.reading import Reading
@@ -252,8 +252,10 @@ class ExportedEncoder(Encoder):
             some = np.empty((len(filled), self.dimensions), dtype=np.float32)
             self._fill(some, tokens.take(filled))
             out[:], out[filled] = 0.0, some
-        elif len(tokens) == 1:  # all that is done for many would take longer than the network
-            out[:] = self._run(*one_row(tokens.ids, self.narrowest))
+        elif len(tokens) <= self.tuning.threads:  # all that is done for many would take longer than the network
+            rows = [one_row(tokens.ids[start:end], self.narrowest) for start, end in pairwise(tokens.starts.tolist())]
+            for at, found in enumerate(in_order(lambda row: self._run(*row), rows, self.tuning.threads)):  # type: ignore[misc]
+                out[at] = found
         elif len(tokens):
             self._budget.say = self.say
             self._budget.fill_planned(
@@ -266,6 +268,9 @@ class ExportedEncoder(Encoder):
             )
 
     def _planned(self, lengths: npt.NDArray[np.int64], left: Rows, tokens: int) -> list[Block]:
+        """Blocks of at most `tokens`; smaller ones where there would not be one for every thread."""
+        share = -(-int(lengths[left].sum()) // self.tuning.threads)
+        tokens = min(tokens, -(-share // NARROWEST) * NARROWEST)
         return [block.of(left) for block in self.blocks(lengths[left], tokens)]
 
     @cached_property

@@ -17,7 +17,7 @@ from sizewise.core.errors import InputError
 from sizewise.serve.batcher import Full, TooMuch
 from sizewise.serve.gate import App, Gate
 from sizewise.serve.refused import Refused, is_openai, refusal
-from sizewise.serve.routes import health, openai, rerank, search, tei
+from sizewise.serve.routes import health, openai, page, rerank, search, tei
 from sizewise.serve.settings import Settings
 from sizewise.serve.state import State
 
@@ -52,7 +52,7 @@ def make_app(settings: Settings, failed: Callable[[], None]) -> tuple[App, State
         redoc_url=None,
     )
     app.state.sizewise = state
-    for one in (openai, rerank, tei, search, health):
+    for one in (openai, rerank, tei, search, health, *([page] if settings.page else [])):
         app.include_router(one.router)
     for kind in (Refused, Full, TooMuch, InputError):
         app.add_exception_handler(kind, _refused)

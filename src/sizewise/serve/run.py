@@ -11,7 +11,7 @@ from pathlib import Path
 import portalocker
 
 from sizewise.core.environment import THREAD_VARIABLES, processors
-from sizewise.core.errors import InputError
+from sizewise.core.errors import InputError, RunError
 from sizewise.serve.logs import log
 from sizewise.serve.settings import Settings
 
@@ -60,6 +60,7 @@ def _options(settings: Settings) -> Mapping[str, object]:
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        "proxy_headers": False,  # nothing here asks who the client is
         "timeout_keep_alive": KEEP_ALIVE_S,
         "timeout_graceful_shutdown": int(settings.limits.deadline_s) + 5,
         "timeout_worker_healthcheck": 30,
@@ -89,7 +90,10 @@ def _serve_by_workers(settings: Settings, listener: socket.socket) -> None:
         os.environ |= {SETTINGS: settings.to_json().decode(), PLACE: place, "PROMETHEUS_MULTIPROC_DIR": place}
         options = dict(_options(settings)) | {"workers": settings.workers, "factory": True}
         config = uvicorn.Config("sizewise.serve.run:worker_app", **options)  # type: ignore[arg-type]
-        Multiprocess(config, [listener]).run()
+        workers = Multiprocess(config, [listener])
+        workers.run()
+    if any(one.exitcode == STARTUP_FAILURE for one in workers.processes):
+        raise RunError("a worker could not start; the line of the log before this one says why")
 
 
 _HELD = ExitStack()

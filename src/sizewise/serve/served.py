@@ -9,7 +9,7 @@ from typing import Any
 from sizewise.bundle import certificate
 from sizewise.bundle.layout import CANARY_TEXTS, read_json
 from sizewise.bundle.load import Bundle
-from sizewise.bundle.verify import verify_live
+from sizewise.bundle.verify import Report, verify_answers, verify_files
 from sizewise.core.candidate import Candidate, Cross
 from sizewise.core.errors import InputError, RunError
 from sizewise.encode.encoder import Encoder
@@ -63,11 +63,9 @@ def opened(
 
     Raises InputError for what is no bundle or index, RunError when the bundle does not answer as it was measured.
     """
+    _pass(verify_files(folder))  # before anything of it is loaded
     plain = Bundle.open(folder)
-    live = plain.pipeline()
-    report = verify_live(folder, live)
-    if not report.passed:
-        raise RunError(f"{report.problem}; it is not served. Build it again, or see sizewise verify {folder}")
+    _pass(report := verify_answers(folder, plain.pipeline()))
     say(f"{name}: {report.candidate} answers its canary texts as it was measured")
     certified = certificate.read(folder)
     limit = latency_ms or limit_of(certified)
@@ -92,6 +90,12 @@ def opened(
         _searcher(folder, index, queued),
         limit,
     )
+
+
+def _pass(report: Report) -> None:
+    """Raises RunError for a bundle that is not what was measured."""
+    if not report.passed:
+        raise RunError(f"{report.problem}; it is not served. Build it again, or see sizewise verify {report.bundle}")
 
 
 def limit_of(certified: Mapping[str, Any]) -> float:

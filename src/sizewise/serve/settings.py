@@ -50,8 +50,6 @@ class Settings:
     """Their sha256, in hexadecimals."""
     limits: Limits = field(default_factory=Limits)
     page: bool = True
-    run: str | None = None
-    """The run that the bundles come from, for the page."""
     quiet: bool = False
     """No line a request."""
 

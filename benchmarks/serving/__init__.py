@@ -1,0 +1,1 @@
+"""What `benchmarks/serve.py` runs: a load generator, peers, and their processes."""

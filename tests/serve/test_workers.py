@@ -1,0 +1,93 @@
+"""Several processes: one that is killed comes back, the others go on, and no answer is wrong."""
+
+import os
+import signal
+import threading
+import time
+
+import httpx2
+import numpy as np
+import pytest
+
+from sizewise.bundle.load import load_bundle
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def running(serving, write_bundle, tiny_model):
+    folder = write_bundle(f"{tiny_model}@fp32/onnx")
+    return serving(f"small={folder}", "--workers", "2"), load_bundle(folder)
+
+
+def workers(running):
+    """Processes that the server started and that serve: not those of its resource tracker."""
+    listed = f"/proc/{running.process.pid}/task/{running.process.pid}/children"
+    with open(listed) as file:
+        children = [int(one) for one in file.read().split()]
+    return [one for one in children if b"spawn_main" in open(f"/proc/{one}/cmdline", "rb").read()]
+
+
+def test_a_worker_that_is_killed(running):
+    server, pipeline = running
+    server.event("ready")
+    texts = ["the moon", "a river and an ocean", "loud music"]
+    wanted = pipeline.encode_documents(texts)
+    over, seen, wrong, broken = threading.Event(), [], [], []
+
+    def ask():
+        while not over.is_set():
+            try:
+                answer = httpx2.post(f"{server.url}/embed", json={"inputs": texts}, timeout=30)
+            except httpx2.TransportError:  # its connection was to the one that died
+                broken.append(time.monotonic())
+                continue
+            seen.append(answer.status_code)
+            if answer.status_code == 200 and not np.allclose(answer.json(), wanted, atol=1e-5):
+                wrong.append(answer.json())
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        before = workers(server)
+        assert len(before) == 2
+        os.kill(before[0], signal.SIGKILL)
+        until = time.monotonic() + 60
+        while len(after := workers(server)) < 2 or before[0] in after:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        time.sleep(1.0)
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert set(seen) == {200}
+    assert len(seen) > 50
+    assert len(broken) <= 2 * len(threads)
+
+
+def test_metrics_are_those_of_all(running):
+    server, _ = running
+    for _ in range(20):
+        assert httpx2.post(f"{server.url}/embed", json={"inputs": "moon"}).status_code == 200
+    lines = httpx2.get(f"{server.url}/metrics").text.splitlines()
+    assert "te_embed_success 20.0" in lines
+    assert sum(line.startswith("te_queue_size") for line in lines) == 1
+
+
+def test_they_end_together(running):
+    server, _ = running
+    children = workers(server)
+    assert server.end() in (0, -signal.SIGTERM)
+    assert not any(os.path.exists(f"/proc/{one}") for one in children)
+
+
+def test_what_cannot_be_loaded_is_not_tried_for_ever(command, write_bundle, tiny_model, tmp_path):
+    import shutil
+
+    broken = shutil.copytree(write_bundle(f"{tiny_model}@fp32/onnx"), tmp_path / "broken")
+    (broken / "sizewise.json").write_text("{}")
+    done = command("serve", broken, "--workers", "2")
+    assert done.returncode == 1
+    assert "sizewise.json was changed" in done.stderr
