@@ -156,7 +156,8 @@ def test_ids_of_requests(serving, bundle):
     url = f"{running.url}/v1/embeddings"
     assert httpx2.post(url, json=ASK, headers={"x-request-id": "abc-1"}).headers["x-request-id"] == "abc-1"
     made = httpx2.post(url, json=ASK, headers={"x-request-id": "a b\tc"}).headers["x-request-id"]
-    assert len(made) == 32
+    assert made.isalnum()
+    assert len(made) == 24
     line = running.event("request", id="abc-1")
     assert (line["status"], line["path"], line["model"], line["texts"]) == (200, "/v1/embeddings", "small", 1)
     httpx2.get(f"{running.url}/secret-of-a-user")

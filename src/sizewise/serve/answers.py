@@ -1,41 +1,28 @@
-"""Answers as bytes: vectors by orjson, a long list of them beside the event loop."""
+"""Answers that hold vectors, a long list of them written beside the event loop; and what is told of the work."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-from starlette.requests import Request as HttpRequest
-from starlette.responses import Response
-
 from sizewise.serve import metrics
 from sizewise.serve.batcher import Made
-from sizewise.serve.gate import TOLD
+from sizewise.serve.post import Answer, written
 
 LARGE = 100_000
 """Numbers that take the event loop a few milliseconds."""
 
 
-async def embeddings(rows: Sequence[Any], about: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
+async def embeddings(rows: Sequence[Any], about: Mapping[str, Any], headers: Mapping[str, str]) -> Answer:
     """OpenAI's list of `rows`: arrays or text."""
     data = [{"object": "embedding", "index": at, "embedding": row} for at, row in enumerate(rows)]
-    return await written({"object": "list", "data": data, **about}, data, headers)
+    return await aside({"object": "list", "data": data, **about}, sum(map(len, rows)), headers)
 
 
-async def written(value: Any, rows: Sequence[Any], headers: Mapping[str, str]) -> Response:
-    """`value` as JSON; `rows` are what in it may be large."""
-    numbers = sum(len(row["embedding"] if isinstance(row, dict) else row) for row in rows)
-    body = await asyncio.to_thread(dumped, value) if numbers > LARGE else dumped(value)
-    return Response(body, media_type="application/json", headers=dict(headers))
-
-
-def dumped(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def told(request: HttpRequest, **about: Any) -> None:
-    """For the line of the log."""
-    request.scope[TOLD].update(about)
+async def aside(value: Any, numbers: int, headers: Mapping[str, str]) -> Answer:
+    """`value` as JSON, which holds so many numbers."""
+    if numbers > LARGE:
+        return await asyncio.to_thread(written, value, headers)
+    return written(value, headers)
 
 
 def timed(made: Made) -> dict[str, str]:
@@ -45,11 +32,13 @@ def timed(made: Made) -> dict[str, str]:
     metrics.RUNNING.observe(made.run_s)
     for length in made.lengths.tolist():
         metrics.LENGTH.observe(length)
-    times = (made.read_s, made.queue_s, made.run_s)
-    names = ("x-tokenization-time", "x-queue-time", "x-inference-time")
-    headers = {name: str(round(1e3 * seconds)) for name, seconds in zip(names, times, strict=True)}
-    headers["x-total-time"] = str(round(1e3 * sum(times)))
-    headers["x-compute-tokens"] = str(int(made.lengths.sum()))
+    headers = {
+        "x-tokenization-time": str(round(1e3 * made.read_s)),
+        "x-queue-time": str(round(1e3 * made.queue_s)),
+        "x-inference-time": str(round(1e3 * made.run_s)),
+        "x-total-time": str(round(1e3 * (made.read_s + made.queue_s + made.run_s))),
+        "x-compute-tokens": str(int(made.lengths.sum())),
+    }
     return headers | cut_header(int(made.cut.sum()))
 
 

@@ -4,19 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Header
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sizewise.core.errors import InputError
-from sizewise.serve.batcher import Full, TooMuch
 from sizewise.serve.gate import App, Gate
-from sizewise.serve.refused import Refused, is_openai, refusal
+from sizewise.serve.post import Post
+from sizewise.serve.refused import Refused
 from sizewise.serve.routes import health, openai, page, rerank, search, tei
 from sizewise.serve.settings import Settings
 from sizewise.serve.state import State
@@ -24,6 +22,11 @@ from sizewise.serve.state import State
 ABOUT = """Embeddings, rerank and search by pipelines that Sizewise measured.
 
 Clients of OpenAI, of Cohere's and Jina's rerank, and of text-embeddings-inference work as they are."""
+
+Deadline = Annotated[
+    int | None,
+    Header(alias="x-deadline-ms", ge=1, le=10**9, description="Milliseconds after which the answer is of no use."),
+]
 
 
 def make_app(settings: Settings, failed: Callable[[], None]) -> tuple[App, State]:
@@ -52,28 +55,32 @@ def make_app(settings: Settings, failed: Callable[[], None]) -> tuple[App, State
         redoc_url=None,
     )
     app.state.sizewise = state
-    for one in (openai, rerank, tei, search, health, *([page] if settings.page else [])):
-        app.include_router(one.router)
-    for kind in (Refused, Full, TooMuch, InputError):
-        app.add_exception_handler(kind, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    posts = {one.path: one for route in (openai, rerank, tei, search) for one in route.POSTS}
+    for one in posts.values():
+        _describe(app, one)
+    for routes in (openai, tei, health, *([page] if settings.page else [])):
+        app.include_router(routes.router)
+    app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http)
-    return Gate(app, settings, state), state
+    return Gate(app, settings, state, posts), state
+
+
+def _describe(app: FastAPI, post: Post) -> None:
+    """For /openapi.json, and for whoever comes with another method: what is posted, the gate takes to its route."""
+
+    async def posted(asked: Any, deadline: Deadline = None) -> None:
+        raise AssertionError(f"{post.path} is answered by the gate")
+
+    posted.__annotations__ |= {"asked": post.asked}
+    posted.__doc__ = post.answer.__doc__
+    app.add_api_route(
+        post.path, posted, methods=["POST"], summary=post.summary, tags=[post.tag], include_in_schema=post.shown
+    )
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    found = refusal(error, request.url.path)
-    assert found is not None
-    return _json(request, found)
-
-
-async def _invalid(request: Request, error: Exception) -> Response:
-    """A body that is not as the route wants it: where, and what is wrong, without what was sent."""
-    assert isinstance(error, RequestValidationError)
-    first: dict[str, Any] = dict(error.errors()[0])
-    where = [str(part) for part in first["loc"][1:]] or [str(part) for part in first["loc"]]
-    status = 400 if is_openai(request.url.path) or first["type"] == "json_invalid" else 422
-    return _json(request, Refused(status, f"{'.'.join(where)}: {first['msg']}", param=where[0]))
+    assert isinstance(error, Refused)
+    return _json(request, error)
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -1,50 +1,43 @@
-"""What every request passes before a route sees it: an id, a key, a bound on its body, room in the queue.
+"""What every request passes: an id, a key, a bound on its body, room in the queue; and at its end a line in the log.
 
-After it comes a line in the log. A client that hangs up is dropped.
+What clients post goes from here to its route, everything else to FastAPI. A client that hangs up is dropped.
 """
 
 import asyncio
-import re
 import time
 import traceback
-import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from itertools import count
+from re import compile as pattern
+from secrets import token_hex
+from typing import Any
 
 import orjson
 
 from sizewise.serve import keys, metrics
-from sizewise.serve.batcher import Full
 from sizewise.serve.logs import log
-from sizewise.serve.refused import Refused, busy, unready
+from sizewise.serve.post import Answer, Call, Post
+from sizewise.serve.refused import Refused, busy, refusal, unready
 from sizewise.serve.settings import Settings, is_loopback
+from sizewise.serve.state import State
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Mapping[bytes, bytes]
 
-ANYBODY = frozenset({"/health", "/livez", "/readyz"})
-"""Paths that need no key: they tell whether the server is there, and nothing else."""
-OPEN_PREFIXES = ("/page/",)
-ID = re.compile(r"[\w.:/+=-]{1,128}")
+ANYBODY = frozenset({"/", "/health", "/livez", "/readyz"})
+"""Paths that need no key: whether the server is there, and a page without data."""
+PAGE = "/page/"
+GIVEN_ID = pattern(r"[\w.:/+=-]{1,128}")
 """What is taken over as the id of a request."""
-TOLD = "sizewise.told"
-"""In a scope: what routes add to the line of the log, numbers and names of models."""
-
-
-class Work(Protocol):
-    """The server, as far as this looks at it."""
-
-    def unready(self) -> str:
-        """Why it cannot work now; empty where it can."""
-        ...
-
-    def full(self) -> Full | None:
-        """See `Batcher.full`."""
-        ...
+WATCHED_AFTER_S = 0.02
+"""Work that is done sooner is done, whether its client is still there or not."""
+GONE = 499
+"""The status in the log when the client hung up, as nginx has it."""
 
 
 @dataclass
@@ -53,164 +46,189 @@ class Gate:
 
     app: App
     settings: Settings
-    work: Work
-    _hosts: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._hosts = frozenset({"localhost", self.settings.host})
+    state: State
+    posts: Mapping[str, Post]
+    _prefix: str = field(default_factory=lambda: token_hex(8))
+    _numbers: "count[int]" = field(default_factory=count)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = time.monotonic()
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if ID.fullmatch(given) else uuid.uuid4().hex
-        told: dict[str, Any] = {}
-        scope[TOLD] = told
-        status = 0
-
-        async def answered(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", request_id.encode("latin-1")),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
-            await send(message)
-
+        visit = Visit(self, scope, receive, send)
         try:
-            await self._let_in(scope, headers, receive, answered)
+            await visit.answered()
         except Exception as error:  # nobody foresaw it: the client is told so, the log has where it happened
-            if not status:
-                await _answer(scope, answered, Refused(500, f"something went wrong here; its id is {request_id}"))
-            log("error", id=request_id, error=type(error).__name__, at=_where(error))
+            log("error", id=visit.id, error=type(error).__name__, at=_where(error))
+            if not visit.status:
+                await visit.refuse(Refused(500, f"something went wrong here; the log has it under {visit.id}"))
         finally:
-            took = time.monotonic() - started
-            self._heard(scope, status, took, told)
-            if not self.settings.quiet:
-                about = {"method": scope["method"], "path": _route(scope), "status": status or 499}
-                log("request", id=request_id, **about, ms=round(1e3 * took, 2), **told)
+            visit.over()
 
-    async def _let_in(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    def new_id(self) -> str:
+        return f"{self._prefix}{next(self._numbers):08x}"
+
+
+class Visit:
+    """One request on its way through the gate."""
+
+    def __init__(self, gate: Gate, scope: Scope, receive: Receive, send: Send) -> None:
+        self.gate, self.scope, self.path = gate, scope, str(scope["path"])
+        self._receive, self._send = receive, send
+        self.headers: Headers = dict(scope["headers"])
+        given = self.headers.get(b"x-request-id", b"").decode("latin-1")
+        self.id = given if given and GIVEN_ID.fullmatch(given) else gate.new_id()
+        self.post = gate.posts.get(self.path) if scope["method"] == "POST" else None
+        self.told: dict[str, Any] = {}
+        self.status = 0
+        self.started = time.monotonic()
+
+    async def answered(self) -> None:
+        """Answer it, or refuse it with what a client can do."""
         try:
-            self._check(scope, headers)
-            limits = self.settings.limits
-            async with asyncio.timeout(limits.deadline_s):
-                body = await _body(headers, receive, limits.body_bytes)
-        except TimeoutError:
-            await _answer(scope, send, Refused(408, "the body of this request did not arrive in time"))
-            return
-        except Refused as refused:
-            await _answer(scope, send, refused)
-            return
-        if body is not None:
-            await _unless_gone(self.app, scope, body, receive, send)
+            self._let_in()
+            if self.post is None:
+                await self.gate.app(self.scope, self._receive, self._sent)
+            elif (body := await self._body()) is not None:
+                await self._unless_gone(self.post, body)
+        except Exception as error:
+            refused = refusal(error, self.path)
+            if self.status or refused is None:
+                raise
+            await self.refuse(refused)
 
-    def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+    def _let_in(self) -> None:
         """Raises Refused."""
-        path = scope["path"]
-        if self.settings.is_local and not self.settings.keys:
-            # A page of another site can have its name lead here, and a browser would then let it ask.
-            host = headers.get(b"host", b"").decode("latin-1").rpartition(":")[0] or headers.get(b"host", b"").decode()
-            if not (is_loopback(host) or host in self._hosts):
-                raise Refused(403, "this server answers to localhost only; name it so, or give it keys")
-        if path in ANYBODY or path == "/" or path.startswith(OPEN_PREFIXES):
+        settings = self.gate.settings
+        if settings.is_local and not settings.keys:
+            # A page of another site can have its own name lead here, and a browser would then let it ask.
+            host = self.headers.get(b"host", b"").decode("latin-1")
+            if not any(is_loopback(one) for one in (host, host.rpartition(":")[0])):
+                raise Refused(403, "this server answers to localhost only: name it so, or give it keys")
+        if self.path in ANYBODY or self.path.startswith(PAGE):
             return
-        self._check_key(headers)
-        if scope["method"] == "POST":
-            if why := self.work.unready():
+        if settings.keys:
+            _check_key(self.headers, settings.keys)
+        if self.post is not None:
+            if why := self.gate.state.unready():
                 raise unready(why)
-            if (full := self.work.full()) is not None:
+            if (full := self.gate.state.full()) is not None:
                 raise busy(full)
+            if not self.headers.get(b"content-type", b"").lower().startswith(b"application/json"):
+                raise Refused(415, "send JSON, with the header Content-Type: application/json")
 
-    def _check_key(self, headers: dict[bytes, bytes]) -> None:
-        if not self.settings.keys:
+    async def _body(self) -> bytes | None:
+        """The whole body; None when the client is gone. Raises Refused as soon as it is too long, or late."""
+        limits = self.gate.settings.limits
+        said = self.headers.get(b"content-length", b"0")
+        if not said.isdigit() or int(said) > limits.body_bytes:
+            raise _too_long(limits.body_bytes)
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(limits.deadline_s):
+                while True:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    part = message.get("body", b"")
+                    size += len(part)
+                    if size > limits.body_bytes:
+                        raise _too_long(limits.body_bytes)
+                    parts.append(part)
+                    if not message.get("more_body"):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise Refused(408, "the body of this request did not arrive in time") from None
+
+    async def _unless_gone(self, post: Post, body: bytes) -> None:
+        """Answer; stop when the client hangs up before that."""
+        me = asyncio.current_task()
+        assert me is not None
+        gone = False
+
+        async def watch() -> None:
+            nonlocal gone
+            await asyncio.sleep(WATCHED_AFTER_S)
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+            gone = True
+            me.cancel()
+
+        watching = asyncio.ensure_future(watch())
+        try:
+            answer = await self._answer(post, body)
+        except asyncio.CancelledError:
+            if not gone:
+                raise
+            me.uncancel()
             return
-        scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        wanted = {"www-authenticate": "Bearer"}
-        if scheme.lower() != "bearer" or not key.strip():
-            raise Refused(401, "You didn't provide an API key: send Authorization: Bearer KEY", headers=wanted)
-        if not keys.is_known(key.strip(), self.settings.keys):
-            raise Refused(401, "Incorrect API key provided", code="invalid_api_key", headers=wanted)
+        finally:
+            watching.cancel()
+        await self._written(200, answer.body, answer.headers)
 
-    def _heard(self, scope: Scope, status: int, took: float, told: dict[str, Any]) -> None:
-        metrics.ANSWERS.labels(_route(scope), str(status or 499)).inc()
-        if scope["method"] != "POST" or scope["path"] in ANYBODY:
-            return
-        metrics.REQUESTS.labels("batch" if told.get("texts", 1) > 1 else "single").inc()
-        if 200 <= status < 300:
-            metrics.SUCCESSES.labels("batch" if told.get("texts", 1) > 1 else "single").inc()
-            metrics.DURATION.observe(took)
-        else:
-            metrics.FAILURES.labels(_FAILURES.get(status, "validation")).inc()
+    async def _answer(self, post: Post, body: bytes) -> Answer:
+        service = self.gate.state.loaded()
+        call = Call(service, service.deadline(_deadline(self.headers)), self.told)
+        return await post.answer(post.read(body), call)
 
+    async def refuse(self, refused: Refused) -> None:
+        """Say why."""
+        # What is left of a body that was not read is not worth reading.
+        closing = {"connection": "close"} if refused.status in (408, 413) else {}
+        await self._written(refused.status, orjson.dumps(refused.body(self.path)), {**refused.headers, **closing})
 
-_FAILURES = {0: "dropped", 429: "overloaded", 500: "inference", 503: "unhealthy"}
+    async def _written(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        raw += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self._sent({"type": "http.response.start", "status": status, "headers": raw})
+        await self._send({"type": "http.response.body", "body": body})
 
+    async def _sent(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            own = ((b"x-request-id", self.id.encode("latin-1")), (b"x-content-type-options", b"nosniff"))
+            message["headers"] = [*message.get("headers", ()), *own]
+        await self._send(message)
 
-def _route(scope: Scope) -> str:
-    """The path as routes write it: what users put into paths is not told."""
-    route = scope.get("route")
-    path = getattr(route, "path", None)
-    return str(path) if path else ("/page" if scope["path"].startswith(OPEN_PREFIXES) else "other")
+    def over(self) -> None:
+        """For Prometheus and the log."""
+        took, status, route = time.monotonic() - self.started, self.status or GONE, self._route()
+        metrics.ANSWERS.labels(route, str(status)).inc()
+        if self.post is not None:
+            metrics.request(self.told.get("texts", 1), status, took)
+        if not self.gate.settings.quiet:
+            about = {"method": self.scope["method"], "path": route, "status": status, "ms": round(1e3 * took, 2)}
+            log("request", id=self.id, **about, **self.told)
 
-
-async def _body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes | None:
-    """The whole body; None when the client is gone. Raises Refused as soon as it is longer than `most` bytes."""
-    too_long = Refused(413, f"the body of this request is longer than {most:,} bytes; send fewer texts at a time")
-    said = headers.get(b"content-length", b"0")
-    if not said.isdigit() or int(said) > most:
-        raise too_long
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > most:
-            raise too_long
-        if not message.get("more_body"):
-            return b"".join(parts)
+    def _route(self) -> str:
+        """The path as routes write it: what users put into paths is not told."""
+        if self.post is not None:
+            return self.path
+        path = getattr(self.scope.get("route"), "path", None)
+        return str(path) if path else "other"
 
 
-async def _unless_gone(app: App, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-    """Run `app` on the body that was read; stop it when the client hangs up."""
-    handed = False
-
-    async def again() -> Message:
-        nonlocal handed
-        if not handed:
-            handed = True
-            return {"type": "http.request", "body": body, "more_body": False}
-        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # nothing more comes
-
-    work = asyncio.ensure_future(app(scope, again, send))
-    gone = asyncio.ensure_future(receive())
-    try:
-        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            work.cancel()
-        await work
-    except asyncio.CancelledError:
-        if not work.cancelled():
-            raise
-    finally:
-        gone.cancel()
+def _check_key(headers: Headers, known: tuple[str, ...]) -> None:
+    scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    wanted = {"www-authenticate": "Bearer"}
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Refused(401, "You didn't provide an API key: send Authorization: Bearer KEY", headers=wanted)
+    if not keys.is_known(key.strip(), known):
+        raise Refused(401, "Incorrect API key provided", code="invalid_api_key", headers=wanted)
 
 
-async def _answer(scope: Scope, send: Send, refused: Refused) -> None:
-    body = orjson.dumps(refused.body(scope["path"]))
-    headers = {"content-type": "application/json", "content-length": str(len(body)), **refused.headers}
-    # What is left of a body that was not read is not worth reading.
-    headers |= {"connection": "close"} if refused.status == 413 else {}
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": refused.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+def _deadline(headers: Headers) -> int | None:
+    """Milliseconds that the client gives. Raises Refused for what is no such number."""
+    given = headers.get(b"x-deadline-ms")
+    if given is None:
+        return None
+    if not given.isdigit() or not 1 <= int(given) <= 10**9:
+        raise Refused(400, "x-deadline-ms is a number of milliseconds, 1 or more", param="x-deadline-ms")
+    return int(given)
+
+
+def _too_long(most: int) -> Refused:
+    return Refused(413, f"the body of this request is longer than {most:,} bytes; send fewer texts at a time")
 
 
 def _where(error: BaseException) -> list[str]:

@@ -42,6 +42,20 @@ BATCH_TOKENS = Histogram("te_batch_next_tokens", "Tokens of a batch.", registry=
 QUEUE = Gauge("te_queue_size", "Requests on their way.", registry=_OWN, multiprocess_mode="livesum")
 
 
+_FAILURES = {429: "overloaded", 499: "dropped", 500: "inference", 503: "unhealthy"}
+
+
+def request(texts: int, status: int, seconds: float) -> None:
+    """A request for work was answered with `status`."""
+    method = "batch" if texts > 1 else "single"
+    REQUESTS.labels(method).inc()
+    if status == 200:
+        SUCCESSES.labels(method).inc()
+        DURATION.observe(seconds)
+    else:
+        FAILURES.labels(_FAILURES.get(status, "validation")).inc()
+
+
 def heard(texts: int, tokens: int, seconds: float) -> None:
     """A batch was run."""
     BATCH_SIZE.observe(texts)

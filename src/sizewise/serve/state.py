@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sizewise.serve import metrics
 from sizewise.serve.batcher import Full
 from sizewise.serve.logs import log
+from sizewise.serve.refused import unready
 from sizewise.serve.service import Service
 from sizewise.serve.settings import Settings
 
@@ -39,6 +40,12 @@ class State:
         self.ending = True
         if self.service is not None:
             await asyncio.to_thread(self.service.close)
+
+    def loaded(self) -> Service:
+        """Raises Refused while nothing is."""
+        if self.service is None:
+            raise unready(self.unready())
+        return self.service
 
     def unready(self) -> str:
         """Why it cannot work now; empty where it can."""

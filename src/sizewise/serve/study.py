@@ -11,7 +11,7 @@ Study = Mapping[str, Any]
 def study_of(served: Iterable[Served]) -> Study | None:
     """The study of the first bundle that has one; in each row `served_as`, the names of the bundles of this study that
     serve the candidate. None where no bundle was built from a run."""
-    known = [(one, found) for one in served if (found := one.certified.get("study"))]
+    known: list[tuple[Served, Study]] = [(one, found) for one in served if (found := one.certified.get("study"))]
     if not known:
         return None
     _, study = known[0]
@@ -19,11 +19,11 @@ def study_of(served: Iterable[Served]) -> Study | None:
     for one, found in known:
         if _scores(found) == _scores(study):
             names.setdefault(_measured_as(one), []).append(one.name)
-    return study | {"rows": [row | {"served_as": names.get(row["candidate"], [])} for row in study["rows"]]}
+    return {**study, "rows": [row | {"served_as": names.get(row["candidate"], [])} for row in study["rows"]]}
 
 
 def _scores(study: Study) -> Mapping[str, float]:
-    """What tells one study from another: under other terms the same run has other costs and states, not other scores."""
+    """What tells studies apart: under other terms the same run has other costs and states, not other scores."""
     return {row["candidate"]: row["quality"] for row in study["rows"]}
 
 

@@ -9,8 +9,9 @@ from sizewise.core.candidate import leaves
 from sizewise.core.errors import InputError
 from sizewise.serve import answers, metrics
 from sizewise.serve.batcher import Made
+from sizewise.serve.post import Answer, Call, Post
 from sizewise.serve.refused import Refused
-from sizewise.serve.routes.common import Deadline, service_of
+from sizewise.serve.routes.common import responded, service_of
 from sizewise.serve.schemas import ROLE_OF, EmbeddingsRequest
 from sizewise.serve.served import Served
 from sizewise.serve.service import checked_texts, texts_of_ids
@@ -18,13 +19,14 @@ from sizewise.serve.space import Space, written
 
 router = APIRouter(tags=["OpenAI"])
 
+TOLD_COSTS = ("p50_ms", "p95_ms", "texts_per_s", "memory_mb", "bytes_per_vector")
+"""Figures of the certificate that are told of a bundle."""
 
-@router.post("/v1/embeddings", summary="Texts to vectors")
-@router.post("/embeddings", include_in_schema=False)
-async def embeddings(asked: EmbeddingsRequest, request: Request, deadline: Deadline = None) -> Response:
+
+async def embeddings(asked: EmbeddingsRequest, call: Call) -> Answer:
     """The vectors of texts, as the bundle was measured. Texts beyond the model's limit are cut, and `truncated` names
     them."""
-    service = service_of(request)
+    service = call.service
     served = service.named(asked.model)
     space = space_of(served)
     try:
@@ -34,14 +36,14 @@ async def embeddings(asked: EmbeddingsRequest, request: Request, deadline: Deadl
         raise Refused(400, str(error), param=wrong) from None
     texts = checked_texts(_texts(served, asked), service.settings.limits.texts, param="input")
     role = ROLE_OF[asked.input_type]
-    answers.told(request, model=served.name, texts=len(texts))
-    made = await service.embed(space, texts, role, service.deadline(deadline))
+    call.told |= {"model": served.name, "texts": len(texts)}
+    made = await service.embed(space, texts, role, call.deadline)
     if made.cut.any() and not asked.truncation:
         raise Refused(400, _too_long(made, served), param="input", code="context_length_exceeded")
     rows = written(space.given(made.vectors, role, asked.output_dtype, asked.dimensions), asked.encoding_format)
     metrics.EMBEDDED.inc(len(texts))
     tokens = int(made.lengths.sum())
-    answers.told(request, tokens=tokens, cut=int(made.cut.sum()))
+    call.told |= {"tokens": tokens, "cut": int(made.cut.sum())}
     about: dict[str, Any] = {
         "model": served.name,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
@@ -49,6 +51,12 @@ async def embeddings(asked: EmbeddingsRequest, request: Request, deadline: Deadl
     if made.cut.any():
         about["truncated"] = made.cut.nonzero()[0].tolist()
     return await answers.embeddings(rows, about, answers.timed(made))
+
+
+POSTS = (
+    Post("/v1/embeddings", EmbeddingsRequest, embeddings, "OpenAI", "Texts to vectors"),
+    Post("/embeddings", EmbeddingsRequest, embeddings, "OpenAI", "The same", shown=False),
+)
 
 
 def space_of(served: Served) -> Space:
@@ -86,13 +94,13 @@ def _too_long(made: Made, served: Served) -> str:
 async def models(request: Request) -> Response:
     """The bundles, with what was measured of each under `sizewise`."""
     found = [about(served) for served in service_of(request).served.values()]
-    return Response(answers.dumped({"object": "list", "data": found}), media_type="application/json")
+    return responded({"object": "list", "data": found})
 
 
 @router.get("/v1/models/{model:path}", summary="One of them")
 async def model(model: str, request: Request) -> Response:
     """What is known of one bundle."""
-    return Response(answers.dumped(about(service_of(request).named(model))), media_type="application/json")
+    return responded(about(service_of(request).named(model)))
 
 
 def about(served: Served) -> dict[str, Any]:
@@ -113,7 +121,8 @@ def about(served: Served) -> dict[str, Any]:
             "ranks_by": served.ranker.kind if served.ranker else None,
             "documents": served.searcher.documents if served.searcher else None,
             "measured": certified["measured"],
-            "cost": {name: figures.get(name) for name in ("p50_ms", "p95_ms", "texts_per_s", "memory_mb")},
+            "run": certified.get("run"),
+            "cost": {name: figures.get(name) for name in TOLD_COSTS},
             "latency_ms": served.latency_ms,
         },
     }

@@ -9,8 +9,9 @@ from starlette.responses import Response
 from sizewise.core.candidate import Embed
 from sizewise.core.errors import InputError
 from sizewise.serve import answers, metrics
+from sizewise.serve.post import Answer, Call, Post
 from sizewise.serve.refused import Refused
-from sizewise.serve.routes.common import Deadline, service_of
+from sizewise.serve.routes.common import responded, service_of
 from sizewise.serve.routes.openai import space_of
 from sizewise.serve.schemas import ROLE_OF, TeiEmbedRequest
 from sizewise.serve.served import Served
@@ -19,10 +20,9 @@ from sizewise.serve.service import checked_texts, texts_of_ids
 router = APIRouter(tags=["TEI"])
 
 
-@router.post("/embed", summary="Texts to vectors (TEI)")
-async def embed(asked: TeiEmbedRequest, request: Request, deadline: Deadline = None) -> Response:
+async def embed(asked: TeiEmbedRequest, call: Call) -> Answer:
     """A list of vectors, of the server's first bundle."""
-    service = service_of(request)
+    service = call.service
     served = service.named(None)
     space = space_of(served)
     if not asked.normalize and space.chain.cosine:
@@ -35,8 +35,8 @@ async def embed(asked: TeiEmbedRequest, request: Request, deadline: Deadline = N
         raise Refused(413, f"Input validation error: {error}") from None
     texts = checked_texts(_texts(served, asked), service.settings.limits.texts, param="inputs")
     role = ROLE_OF[asked.prompt_name]
-    answers.told(request, model=served.name, texts=len(texts))
-    made = await service.embed(space, texts, role, service.deadline(deadline))
+    call.told |= {"model": served.name, "texts": len(texts)}
+    made = await service.embed(space, texts, role, call.deadline)
     if made.cut.any() and asked.truncate is False:
         raise Refused(
             413,
@@ -44,9 +44,12 @@ async def embed(asked: TeiEmbedRequest, request: Request, deadline: Deadline = N
             f"{int(made.cut.sum())} of them have more",
         )
     metrics.EMBEDDED.inc(len(texts))
-    answers.told(request, tokens=int(made.lengths.sum()), cut=int(made.cut.sum()))
-    rows = list(space.given(made.vectors, role, width=asked.dimensions))
-    return await answers.written(rows, rows, answers.timed(made))
+    call.told |= {"tokens": int(made.lengths.sum()), "cut": int(made.cut.sum())}
+    vectors = space.given(made.vectors, role, width=asked.dimensions)
+    return await answers.aside(vectors, vectors.size, answers.timed(made))
+
+
+POSTS = (Post("/embed", TeiEmbedRequest, embed, "TEI", "Texts to vectors (TEI)"),)
 
 
 def _texts(served: Served, asked: TeiEmbedRequest) -> list[str]:
@@ -90,4 +93,4 @@ async def info(request: Request) -> Response:
         "sha": None,
         "docker_label": None,
     }
-    return Response(answers.dumped(about), media_type="application/json")
+    return responded(about)
