@@ -36,6 +36,7 @@ class Slow(Encoder):
 def encoder(monkeypatch):
     monkeypatch.setattr("sizewise.serve.batcher.LEAST", 1)
     monkeypatch.setattr("sizewise.serve.batcher.WEIGHT", 0.0)
+    monkeypatch.setattr("sizewise.serve.batcher.SHORT", 0)  # all are read while others run
     return Slow()
 
 
@@ -202,6 +203,21 @@ def test_a_bound_of_requests(make, encoder):
     second.result(5)
 
 
+def test_what_cannot_be_read(make, encoder, monkeypatch):
+    """In either place it fails alone."""
+    for short in (0, 10_000):
+        monkeypatch.setattr("sizewise.serve.batcher.SHORT", short)
+        batcher = make()
+        with pytest.raises(TypeError):
+            batcher.submit(encoder, [Unreadable("x")], "text", "").result(5)
+        assert batcher.submit(encoder, ["good"], "text", "").result(5).vectors.tolist() == [[4, 0]]
+        assert batcher.waiting == (0, 0)
+
+
+class Unreadable(str):
+    split = None
+
+
 def test_no_texts(make, encoder):
     assert make().submit(encoder, [], "text", "").result(5).vectors.shape == (0, 2)
 
@@ -222,8 +238,10 @@ def test_what_was_taken_is_finished(make, encoder):
     first.result(0)
 
 
-def test_many_threads(make, encoder):
-    """Every answer is that of its own texts, whatever else is asked."""
+@pytest.mark.parametrize("short", [0, 20, 10_000])
+def test_many_threads(make, encoder, monkeypatch, short):
+    """Every answer is that of its own texts, whatever else is asked, and wherever it is read."""
+    monkeypatch.setattr("sizewise.serve.batcher.SHORT", short)
     batcher = make(tokens=20, most_jobs=10_000)
     wrong = []
 

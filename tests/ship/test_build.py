@@ -148,6 +148,9 @@ def test_the_recommendation_of_a_run(built, run, out, retrieval_folder, similari
     assert found.candidate == certificate["candidate"] == wanted.candidate
     assert certificate["run"] == "two tasks"
     assert certificate["decision"]["verdict"] == wanted.verdict
+    stands = {row["candidate"]: row["state"] for row in certificate["study"]["rows"]}
+    assert set(stands) == set(run.evidence.candidates) - {"bm25"}, "which has no score on pairs"
+    assert stands[wanted.candidate] == "recommended"
     assert certificate["cost"]["figures"]["p95_ms"] == wanted.figures["p95_ms"]
     card = (out / "README.md").read_text()
     assert "95th percentile of latency" in card

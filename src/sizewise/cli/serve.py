@@ -44,7 +44,6 @@ def command(
     most_texts: Annotated[int, typer.Option(min=1, help="Texts of a request.")] = 2048,
     most_requests: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 512,
     most_mb: Annotated[float, typer.Option(min=0.001, help="Megabytes of a request's body.")] = 32.0,
-    run: Annotated[Path | None, typer.Option(help="Run that the bundles come from, for the page.")] = None,
     no_page: Annotated[bool, typer.Option("--no-page", help="Without the page at /.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line a request.")] = False,
 ) -> None:
@@ -86,7 +85,6 @@ def command(
         keys=known,
         limits=limits,
         page=not no_page,
-        run=str(run) if run else None,
         quiet=quiet,
     )
     if not (settings.is_local or known or allow_anonymous):
@@ -95,9 +93,9 @@ def command(
             "--new-key), or say --allow-anonymous"
         )
     _check_folders(found)
-    from sizewise.serve.run import run as serve
+    from sizewise.serve.run import run
 
-    serve(settings)
+    run(settings)
 
 
 def _indexes(given: list[str], bundles: dict[str, str]) -> dict[str, str]:

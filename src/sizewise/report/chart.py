@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sizewise.decide.plane import is_logarithmic
 from sizewise.decide.words import UNITS
 
 STATES = {
@@ -13,8 +14,6 @@ STATES = {
     "shape (no score)": ("#9c5bd1", "triangle-down", 70),
 }
 """How a candidate stands: colour, mark and area. Shape and size say it without colour too."""
-LOG_FROM = 3.0
-"""Costs whose largest is so many times the smallest are drawn on a logarithmic scale."""
 
 
 def version() -> str:
@@ -37,8 +36,7 @@ def frontier_chart(
     (empty: not named) and the fields of `tooltip` (field: title). With `shapes`, some rows have no quality and stand at
     the foot. `costs` are those to be drawn, and decide whether the scale is logarithmic.
     """
-    positive = [cost for cost in costs if cost > 0]
-    log = len(positive) == len(costs) > 0 and max(costs) > LOG_FROM * min(costs)
+    log = is_logarithmic(costs)
     what = "agreement with the reference" if fidelity_only else "score"
     cost = {
         "field": "cost",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sizewise.decide.plane import rows
 from sizewise.decide.recommendation import Recommendation
 from sizewise.report.chart import frontier_chart, version
 
@@ -12,19 +13,7 @@ def picture(found: Recommendation) -> dict[str, Any]:
     """The Vega-Lite specification: every candidate with its interval, the frontier joined, the choice marked."""
     # Only the rungs of the ladder are named: frontier points whose costs are alike would cover each other's names.
     named = {found.candidate, *(name for step in found.marginal for name in (step.start, step.to))}
-    rows = [
-        {
-            "candidate": point.candidate,
-            "quality": point.quality,
-            "low": point.low,
-            "high": point.high,
-            "cost": point.cost,
-            "state": _state(found, point.candidate, point.on_frontier),
-            "onFrontier": point.on_frontier,
-            "label": point.candidate if point.candidate in named else "",
-        }
-        for point in found.frontier
-    ]
+    drawn = [row | {"label": row["candidate"] if row["candidate"] in named else ""} for row in rows(found)]
     costs = [point.cost for point in found.frontier]
     chart = frontier_chart(found.terms.minimise, costs, {}, fidelity_only=found.fidelity_only, states=DRAWN)
     return chart | {
@@ -35,7 +24,7 @@ def picture(found: Recommendation) -> dict[str, Any]:
         "width": 720,
         "height": 420,
         "background": "white",
-        "data": {"values": rows},
+        "data": {"values": drawn},
     }
 
 
@@ -44,9 +33,3 @@ def frontier_svg(found: Recommendation) -> str:
     import vl_convert
 
     return str(vl_convert.vegalite_to_svg(picture(found), vl_version=version()))
-
-
-def _state(found: Recommendation, candidate: str, on_frontier: bool) -> str:
-    if candidate == found.candidate:
-        return "recommended"
-    return "frontier" if on_frontier else "dominated"

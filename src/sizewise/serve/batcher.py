@@ -1,11 +1,13 @@
 """Texts of many requests, run together: within a budget of tokens, each request in its turn, in a bounded queue.
 
-Texts are read (tokenised) in threads of their own. One more thread runs what was read: the network has the processor's
-cores for itself, and what arrives meanwhile is the next batch. Nothing waits for company: a text alone runs at once.
+One thread runs them: the network has the processor's cores for itself, and what arrives meanwhile is the next batch.
+Nothing waits for company: a text alone runs at once. Long lists are read (tokenised) in threads of their own first,
+short ones by the thread that runs them, since handing them over takes longer than reading them.
 """
 
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -19,6 +21,8 @@ from sizewise.encode.encoder import CHARACTERS_A_TOKEN, Encoder
 from sizewise.encode.reading import Reading, together
 
 READERS = 2
+SHORT = 512
+"""Tokens of a request, about, that are read where they are run."""
 LEAST, MOST = 1024, 65536
 """Tokens of a batch: enough for every core, and no more than memory is meant for."""
 WEIGHT = 0.2
@@ -86,6 +90,9 @@ class Job:
     """One request's texts on their way."""
 
     encoder: Encoder
+    texts: Sequence[str]
+    role: Role
+    prompt: str
     deadline: float
     """On the clock of `time.monotonic`."""
     tokens: int = 0
@@ -97,19 +104,20 @@ class Job:
     reading: Reading | None = None
     order: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """Positions of its texts, the longest first: what is run together is of about one length."""
-    ends: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    ends: list[int] = field(default_factory=list)
     """Tokens of the texts in `order` up to each."""
     taken: int = 0
     """Of `order`."""
     done: int = 0
     vectors: npt.NDArray[np.float32] | None = None
 
-    def has(self, reading: Reading) -> None:
-        """Its texts are tokenised."""
-        self.reading, self.read = reading, time.monotonic()
-        self.order = np.argsort(-reading.lengths, kind="stable")
-        self.ends = np.cumsum(np.maximum(reading.lengths[self.order], 1))
-        self.vectors = np.empty((len(reading), self.encoder.dimensions), np.float32)
+    def prepare(self) -> None:
+        """Tokenise its texts."""
+        self.reading = self.encoder.read(self.texts, self.role, self.prompt)
+        self.read = time.monotonic()
+        self.order = np.argsort(-self.reading.lengths, kind="stable")
+        self.ends = np.cumsum(np.maximum(self.reading.lengths[self.order], 1)).tolist()
+        self.vectors = np.empty((len(self.order), self.encoder.dimensions), np.float32)
 
     @property
     def way(self) -> tuple[int, Any]:
@@ -124,13 +132,13 @@ class Job:
     def take(self, most: int, *, at_least: int = 0) -> "Piece":
         """The next texts that are at most `most` tokens together; `at_least` so many texts, whatever their tokens."""
         before = self._upto(self.taken)
-        upto = max(self.taken + at_least, int(np.searchsorted(self.ends, before + most, side="right")))
+        upto = max(self.taken + at_least, bisect_right(self.ends, before + most, lo=self.taken))
         piece = Piece(self, self.order[self.taken : upto], self._upto(upto) - before)
         self.taken = upto
         return piece
 
     def _upto(self, count: int) -> int:
-        return int(self.ends[count - 1]) if count else 0
+        return self.ends[count - 1] if count else 0
 
     def put(self, rows: npt.NDArray[np.int64], vectors: npt.NDArray[np.float32]) -> None:
         """The vectors of the texts at `rows` are made."""
@@ -168,6 +176,8 @@ class Batcher:
         `heard` is told of every batch: its texts, its tokens and the seconds it took."""
         self.waiting_s, self.longest_s, self.most_jobs, self._heard = waiting_s, longest_s, most_jobs, heard
         self._paces: dict[int, Pace] = {}
+        self._unread: list[Job] = []
+        """Short ones, for the thread that runs them."""
         self._jobs: list[Job] = []
         """Read, and not all of it taken."""
         self._tokens: dict[int, int] = {}
@@ -218,9 +228,12 @@ class Batcher:
 
         Raises Full when too much waits, Late when it would not be done in time, TooMuch when it never would.
         """
+        if not texts:
+            return _done(np.empty((0, encoder.dimensions), np.float32))
         now = time.monotonic()
         latest = now + self.longest_s
-        job, guess = Job(encoder, min(latest, deadline or latest)), _guess(encoder, texts, prompt)
+        job = Job(encoder, texts, role, prompt, min(latest, deadline or latest))
+        guess = _guess(encoder, texts, prompt)
         with self._changed:
             if self._closing:
                 raise Full(1.0)
@@ -236,8 +249,12 @@ class Batcher:
                 raise Late(max(backlog, 0.1))
             self._open += 1
             self._count(job, guess)
-        job.future.add_done_callback(lambda _: self._ended(job))
-        self._readers.submit(self._read, job, texts, role, prompt)
+            job.future.add_done_callback(lambda _: self._ended(job))
+            if guess <= SHORT:
+                self._unread.append(job)
+                self._changed.notify_all()
+            else:
+                self._readers.submit(self._read, [job])
         return job.future
 
     def close(self) -> None:
@@ -262,37 +279,45 @@ class Batcher:
             self._count(job, -job.tokens)
             self._changed.notify_all()
 
-    def _read(self, job: Job, texts: Sequence[str], role: Role, prompt: str) -> None:
-        try:
-            if job.future.cancelled():
-                return
-            job.has(job.encoder.read(texts, role, prompt))
-        except BaseException as error:
-            _fail(job.future, error)
-            return
+    def _read(self, jobs: list[Job]) -> None:
+        """Tokenise, and put into the queue."""
+        for job in jobs:
+            try:
+                if not job.future.done():
+                    job.prepare()
+            except BaseException as error:
+                _fail(job.future, error)
         with self._changed:
-            if not job.future.done():
-                self._count(job, int(job.ends[-1:].sum()) - job.tokens)
-                self._jobs.append(job)
-                self._changed.notify_all()
-        if not len(job.order):
-            job.begun = job.read
-            job.put(job.order, np.empty((0, job.encoder.dimensions), np.float32))
+            for job in jobs:
+                if not job.future.done():
+                    self._count(job, job.ends[-1] - job.tokens)
+                    self._jobs.append(job)
+            self._changed.notify_all()
 
     def _work(self) -> None:
-        while (batch := self._next()) is not None:
-            if batch:
+        while self._wait():
+            with self._changed:
+                unread, self._unread = self._unread, []
+            if unread:
+                self._read(unread)
+            if batch := self._next():
                 self._run(batch)
 
-    def _next(self) -> list[Piece] | None:
-        """What to run now, perhaps nothing; None when all is done and no more will come."""
+    def _wait(self) -> bool:
+        """Until there is something to do; False when all is done and no more will come."""
         with self._changed:
-            while not self._jobs:
+            while not self._jobs and not self._unread:
                 if self._closing and not self._open:
-                    return None
+                    return False
                 self._changed.wait()
+        return True
+
+    def _next(self) -> list[Piece]:
+        """What to run now, perhaps nothing."""
+        now = time.monotonic()
+        with self._changed:
             self._jobs = [job for job in self._jobs if job.left and not job.future.done()]
-            late = [job for job in self._jobs if job.deadline < time.monotonic()]
+            late = [job for job in self._jobs if job.deadline < now]
             batch = [] if late else self._gathered()
         for job in late:
             _fail(job.future, Late(max(self.backlog_s, 0.1)))
@@ -309,6 +334,8 @@ class Batcher:
         batch: list[Piece] = []
         for most in (share, room):
             for job in mates:
+                if room <= 0:
+                    break
                 if len((piece := job.take(min(most, room))).rows):
                     batch.append(piece)
                     room -= piece.tokens
@@ -351,6 +378,13 @@ def _guess(encoder: Encoder, texts: Sequence[str], prompt: str) -> int:
     """Tokens, before anybody has counted."""
     most = encoder.max_tokens or np.iinfo(np.int64).max
     return sum(min(2 + (len(prompt) + len(text)) // CHARACTERS_A_TOKEN, most) for text in texts)
+
+
+def _done(vectors: npt.NDArray[np.float32]) -> "Future[Made]":
+    """Of no texts."""
+    future: Future[Made] = Future()
+    future.set_result(Made(vectors, np.empty(0, np.int64), np.empty(0, bool), 0.0, 0.0, 0.0))
+    return future
 
 
 def _settle(future: "Future[Made]", made: Made) -> None:

@@ -163,13 +163,14 @@ def _engine(bench: Bench, found: Chosen) -> dict[str, Any]:
 
 
 def _of_run(found: Chosen) -> dict[str, Any]:
-    """What a run knows besides scores: name, decision, costs and where they were measured."""
+    """What a run knows besides scores: name, decision, the candidates compared, costs and where they were measured."""
     if found.run is None:
-        return {"run": None, "decided": [], "decision": None, "cost": None}
+        return {"run": None, "decided": [], "decision": None, "study": None, "cost": None}
     name, evidence = str(found.candidate), found.run.evidence
     cost = {
         "figures": evidence.figures[name].to_json(),
         "end_to_end": evidence.end_to_end[name].to_json() if name in evidence.end_to_end else None,
         "environment": found.run.about["environment"],
     }
-    return {"run": found.run.about["name"], "decided": found.decided, "decision": found.decision, "cost": cost}
+    decision = {"decided": found.decided, "decision": found.decision, "study": found.study}
+    return {"run": found.run.about["name"], **decision, "cost": cost}

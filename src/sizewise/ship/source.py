@@ -12,6 +12,7 @@ from sizewise.core.errors import InputError
 from sizewise.core.grammar import parse
 from sizewise.data.load import load_task
 from sizewise.data.task import Task
+from sizewise.decide.plane import plane
 from sizewise.decide.recommendation import Recommendation
 from sizewise.decide.words import sentences
 from sizewise.study.composed import largest_search
@@ -29,6 +30,8 @@ class Chosen:
     """In sentences; empty where nothing was compared."""
     decision: Mapping[str, Any] = field(default_factory=dict)
     """Verdict, recommended candidate and terms; empty likewise."""
+    study: Mapping[str, Any] = field(default_factory=dict)
+    """Where it stands among the candidates of the run; empty likewise."""
 
 
 def chosen(
@@ -97,7 +100,7 @@ def _of_run(run: Run, name: str | None, found: Recommendation) -> Chosen:
     if str(candidate) != found.candidate:
         other = f"recommends {found.candidate} ({found.verdict})" if found.candidate else "recommends nothing"
         words = (f"Chosen by name among the candidates of a run, which {other} under these terms.",)
-    return Chosen(candidate, tuple(run.tasks()), run, words, about)
+    return Chosen(candidate, tuple(run.tasks()), run, words, about, plane(str(run.about["name"]), found))
 
 
 def _unknown(run: Run, candidate: Candidate) -> str:
