@@ -186,3 +186,20 @@ def test_paths_that_are_none(served, path, status):
     answer = httpx2.get(served.url + path)
     assert answer.status_code == status
     assert "error" in answer.json()
+
+
+def test_fewer_dimensions_as_they_were_measured(serving, tiny_model, similarity_folder, tmp_path, sentences):
+    """Cut, and scaled to length one again; the list of what is allowed is the certificate's."""
+    from sizewise.ship.build import build
+
+    folder = tmp_path / "cut"
+    build(f"{tiny_model}@fp32/onnx", folder, tasks=[similarity_folder], dimensions=[16, 8], store=tmp_path / "store")
+    with openai.OpenAI(base_url=f"{serving(folder).url}/v1", api_key="none", max_retries=0) as client:
+        whole = floats(folder, sentences[:4])
+        for width in (32, 16, 8):
+            found = client.embeddings.create(model="cut", input=sentences[:4], dimensions=width)
+            cut = whole[:, :width] / np.linalg.norm(whole[:, :width], axis=1, keepdims=True)
+            np.testing.assert_allclose([row.embedding for row in found.data], cut, atol=1e-5)
+        with pytest.raises(openai.BadRequestError, match="measured in 32, 16 or 8 dimensions, and 12 were asked for"):
+            client.embeddings.create(model="cut", input="a", dimensions=12)
+        assert client.models.retrieve("cut").sizewise["dimensions"] == [32, 16, 8]

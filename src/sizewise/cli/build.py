@@ -24,6 +24,13 @@ def command(
     fit: Annotated[
         str | None, typer.Option(help="Name of the task that transforms are fitted on (default: the largest corpus).")
     ] = None,
+    dimensions: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            help="Vectors may be served cut to so many, measured on the tasks (default: as the run had). Repeatable.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
     task: options.Tasks = [],  # noqa: B006 - typer copies defaults
     preset: options.Preset = None,
@@ -72,6 +79,7 @@ def command(
         decision=decision,
         tasks=task,
         fit=fit,
+        dimensions=dimensions or (),
         force=force,
         trust=options.trust(trust_remote_code, allow_pickle),
         store=store,

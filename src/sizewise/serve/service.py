@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from sizewise.core.candidate import Role
 from sizewise.core.errors import InputError
+from sizewise.index.where import Where
 from sizewise.search.open import Hit
 from sizewise.serve import metrics
 from sizewise.serve.batcher import Batcher, Made
@@ -88,7 +89,7 @@ class Service:
             raise Refused(400, f"{served.name} ({served.candidate}) has nothing that scores texts; search with it")
         return await self._in_thread(request, lambda: found.scores(query, texts))
 
-    async def search(self, served: Served, query: str, depth: int, where: object, request: Request) -> list[Hit]:
+    async def search(self, served: Served, query: str, depth: int, where: Where | None, request: Request) -> list[Hit]:
         """What is found. Raises Refused where the bundle has no index."""
         searcher = served.searcher
         if searcher is None:

@@ -28,6 +28,7 @@ from sizewise.pipeline.parts import taken_apart
 from sizewise.pipeline.stages import fixed
 from sizewise.ship.measured import Row, measured
 from sizewise.ship.source import Chosen, base_task, chosen
+from sizewise.ship.widths import measured_narrower
 from sizewise.store.store import Store
 from sizewise.study.run import Run
 from sizewise.transform.chain import Chain, check_steps
@@ -63,6 +64,7 @@ def build(
     decision: Recommendation | None = None,
     tasks: Sequence[Task | Path | str] = (),
     fit: str | None = None,
+    dimensions: Sequence[int] = (),
     force: bool = False,
     trust: Trust | None = None,
     store: Path | None = None,
@@ -73,8 +75,9 @@ def build(
 
     `source` is a run, of which the recommendation is built (`decision`, where its own terms are not those wanted) or
     the candidate called `candidate`; or it is a candidate, measured on `tasks`. Transforms are fitted on the task
-    called `fit`; see `base_task`. Raises InputError for what can be known to be wrong before work begins, RunError when
-    the bundle does not pass its check.
+    called `fit`; see `base_task`. The vectors may be served cut to fewer `dimensions`, which are measured too; by
+    default those of a run whose candidates are so. Raises InputError for what can be known to be wrong before work
+    begins, RunError when the bundle does not pass its check.
     """
     out = Path(out)
     check_place(out, force=force)
@@ -92,7 +95,8 @@ def build(
         served, pipeline = _live(bench, found, base)
         fitted_on = base.name if base and is_fitted(found.candidate) else None
         rows = measured(bench, found, pipeline, base)
-        about = {"fitted_on": fitted_on, "measured": rows, **_of_run(found), **engine}
+        narrower = measured_narrower(bench, found, pipeline, dimensions)
+        about = {"fitted_on": fitted_on, "measured": rows, "dimensions": narrower, **_of_run(found), **engine}
         if served != found.candidate:
             about |= {"chosen": str(found.candidate)}
         with placed(out, force=force) as folder:

@@ -99,6 +99,11 @@ def _now(bench: Bench, chosen: Chosen, pipeline: Pipeline, task: Task, *, cross_
     return row | {"units": len(task.units), "groups": task.units.group_count, "measured": "when built"}
 
 
+def row_now(bench: Bench, chosen: Chosen, pipeline: Pipeline, task: Task) -> Row:
+    """The score of `pipeline`, as it would be served."""
+    return _now(bench, chosen, pipeline, task, cross_fitted=False)
+
+
 def _row(task: Task, compared: Compared, at: int, reference: str | None) -> Row:
     return {
         "task": task.name,

@@ -3,6 +3,7 @@
 import time
 
 from sizewise.core.text import encodable
+from sizewise.index.where import Where
 from sizewise.serve import answers, metrics, queued
 from sizewise.serve.post import Answer, Call, Post, written
 from sizewise.serve.refused import Refused
@@ -20,9 +21,10 @@ async def search(asked: SearchRequest, call: Call) -> Answer:
     if not asked.query.strip():
         raise Refused(422, "query is empty; write what to look for", param="query", code="empty")
     call.told |= {"model": served.name, "texts": 1}
+    where = None if asked.filter is None else Where.from_json(asked.filter)
     work = queued.Request(call.deadline)
     started = time.perf_counter()
-    hits = await call.service.search(served, asked.query, asked.top_k, asked.filter, work)
+    hits = await call.service.search(served, asked.query, asked.top_k, where, work)
     took = 1e3 * (time.perf_counter() - started)
     metrics.SEARCHED.inc()
     call.told |= {"tokens": work.tokens, "cut": work.cut}
