@@ -155,6 +155,6 @@ def test_a_text_without_tokens_has_a_vector_of_zeros(store, tiny_model):
     none = np.empty(0, dtype=np.int32)
     ids = np.array([5, 6, 7, 8], dtype=np.int32)
     out = np.full((3, encoder.dimensions), np.nan, dtype=np.float32)
-    encoder._fill(out, Tokens(np.concatenate([ids[:2], none, ids[2:]]), np.array([0, 2, 2, 4])))
+    encoder._fill(out, Tokens(np.concatenate([ids[:2], none, ids[2:]]), np.array([0, 2, 2, 4])), 2)
     assert not out[1].any()
     assert np.linalg.norm(out[[0, 2]], axis=1) == pytest.approx(1.0, abs=1e-5)

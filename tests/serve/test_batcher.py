@@ -60,7 +60,7 @@ def held(batcher, encoder):
     """A job that is running, so that the next ones wait."""
     encoder.may.clear()
     first = batcher.submit(encoder, ["first"], "text", "")
-    while not batcher._thread.is_alive() or batcher.waiting[1]:
+    while batcher.waiting[1]:
         time.sleep(0.001)
     return first
 
@@ -262,10 +262,35 @@ def test_many_threads(make, encoder, monkeypatch, short):
     assert batcher.waiting == (0, 0)
 
 
+def test_streams_share_what_is_there(make, encoder, monkeypatch):
+    """Two threads run at a time, each with half of what waits; an encoder of one stream is not run twice at a time."""
+    monkeypatch.setattr("sizewise.serve.batcher.QUANTUM", 2)
+    batcher = make(tokens=100)
+    twice = Slow("twice")
+    batcher.pace(twice, Pace(1000.0, 0.1, streams=2))
+    twice.may.clear()
+    encoder.may.clear()
+    jobs = [batcher.submit(one, [f"{at} x"], "text", "") for at in range(2) for one in (twice, encoder)]
+    until = time.monotonic() + 5
+    while sum(batcher._running.values()) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    later = [batcher.submit(twice, [f"late {at}"], "text", "") for at in range(4)]
+    time.sleep(0.05)
+    assert batcher._running[id(encoder)] <= 1
+    assert batcher._running[id(twice)] <= 2
+    twice.may.set()
+    encoder.may.set()
+    for job in (*jobs, *later):
+        assert job.result(5).vectors.tolist()[0][0] in (3, 6)
+    assert max(map(len, twice.ran)) <= 4
+
+
 def test_the_pace_is_learned():
     pace = Pace(10_000.0, 0.5)
     assert pace.tokens == 5_000
     assert pace.after(1_000, 1.0) is pace
     assert pace.after(5_000, 0.25).tokens_per_s == pytest.approx(12_000)
+    assert Pace(10_000.0, 0.5, streams=2).after(2_500, 0.25).tokens_per_s == pytest.approx(12_000)
     assert Pace(1.0, 0.5).tokens == 1024
     assert Pace(1e9, 0.5).tokens == 65536

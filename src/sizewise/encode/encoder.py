@@ -123,8 +123,13 @@ class Encoder(ABC):
         most = self.max_tokens or np.iinfo(np.int64).max
         return Reading(texts, role, prompt, np.minimum(counts, most), counts > most)
 
+    @property
+    def streams(self) -> int:
+        """From how many threads `run` is best called at a time; each then has its share of the processors."""
+        return 1
+
     def run(self, reading: Reading) -> npt.NDArray[np.float32]:
-        """float32 [n, dimensions]: as `encode` of the texts that were read."""
+        """float32 [n, dimensions]: as `encode` of the texts that were read, on one of `streams`."""
         return self.encode(reading.texts, reading.role, reading.prompt)
 
     @property

@@ -230,7 +230,7 @@ class ExportedEncoder(Encoder):
         start = 0
         for some in windows(texts):
             tokens = self._tokenizer(some, prompt)
-            self._fill(found[start : start + len(tokens)], tokens)
+            self._fill(found[start : start + len(tokens)], tokens, self.tuning.threads)
             start += len(tokens)
         return found
 
@@ -242,35 +242,36 @@ class ExportedEncoder(Encoder):
         self.load()
         assert reading.tokens is not None
         found = np.empty((len(reading), self.dimensions), dtype=np.float32)
-        self._fill(found, reading.tokens)
+        self._fill(found, reading.tokens, 1 if self.streams > 1 else self.tuning.threads)
         return found
 
-    def _fill(self, out: Vectors, tokens: Tokens) -> None:
+    def _fill(self, out: Vectors, tokens: Tokens, threads: int) -> None:
         assert self._run is not None
         filled = np.flatnonzero(tokens.lengths)
         if len(filled) < len(tokens):  # of an empty text where there are no special tokens: nothing to run
             some = np.empty((len(filled), self.dimensions), dtype=np.float32)
-            self._fill(some, tokens.take(filled))
+            self._fill(some, tokens.take(filled), threads)
             out[:], out[filled] = 0.0, some
-        elif len(tokens) <= self.tuning.threads:  # all that is done for many would take longer than the network
+        elif len(tokens) <= threads:  # all that is done for many would take longer than the network
             rows = [one_row(tokens.ids[start:end], self.narrowest) for start, end in pairwise(tokens.starts.tolist())]
-            for at, found in enumerate(in_order(lambda row: self._run(*row), rows, self.tuning.threads)):  # type: ignore[misc]
+            for at, found in enumerate(in_order(lambda row: self._run(*row), rows, threads)):  # type: ignore[misc]
                 out[at] = found
         elif len(tokens):
             self._budget.say = self.say
             self._budget.fill_planned(
-                partial(self._planned, tokens.lengths),
+                partial(self._planned, tokens.lengths, threads),
                 lambda block: block.texts,
                 out,
                 tokens.lengths,
                 partial(_vectors, self._run, tokens),
-                self.tuning.threads,
+                threads,
             )
 
-    def _planned(self, lengths: npt.NDArray[np.int64], left: Rows, tokens: int) -> list[Block]:
-        """Blocks of at most `tokens`; smaller ones where there would not be one for every thread."""
-        share = -(-int(lengths[left].sum()) // self.tuning.threads)
-        tokens = min(tokens, -(-share // NARROWEST) * NARROWEST)
+    def _planned(self, lengths: npt.NDArray[np.int64], threads: int, left: Rows, tokens: int) -> list[Block]:
+        """Blocks of at most `tokens`, of about one size, as many for each thread."""
+        total = int(lengths[left].sum())
+        each = -(-total // (threads * -(-total // (threads * tokens))))
+        tokens = min(tokens, -(-each // NARROWEST) * NARROWEST)
         return [block.of(left) for block in self.blocks(lengths[left], tokens)]
 
     @cached_property

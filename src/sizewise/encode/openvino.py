@@ -37,6 +37,10 @@ class OpenVINOEncoder(ExportedEncoder):
     narrowest = 24
     """Rows of texts alone are 24, 48, 96 and so on wide, never 32: see `_hint`."""
 
+    @property
+    def streams(self) -> int:
+        return 1 if (self.parameters or 0) >= LARGE else self.tuning.threads
+
     def make(self, folder: Path, texts: Sequence[str]) -> None:
         from sizewise.encode import openvino_graph
 

@@ -1,13 +1,14 @@
 """Texts of many requests, run together: within a budget of tokens, each request in its turn, in a bounded queue.
 
-One thread runs them: the network has the processor's cores for itself, and what arrives meanwhile is the next batch.
-Nothing waits for company: a text alone runs at once. Long lists are read (tokenised) in threads of their own first,
-short ones by the thread that runs them, since handing them over takes longer than reading them.
+As many threads run them as an encoder has streams, each on its share of the cores, and what arrives meanwhile is the
+next batch. Nothing waits for company: a text alone runs at once. Long lists are read (tokenised) in threads of their
+own first, short ones by a thread that runs them, since handing them over takes longer than reading them.
 """
 
 import threading
 import time
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -55,14 +56,17 @@ class Pace:
     """In large batches."""
     batch_s: float
     """Seconds that a batch may take."""
+    streams: int = 1
+    """Batches that are run side by side: the pace is that of all of them."""
 
     @property
     def tokens(self) -> int:
-        """Of a batch, at most."""
+        """Of what is run side by side, at most."""
         return int(min(max(self.tokens_per_s * self.batch_s, LEAST), MOST))
 
     def after(self, tokens: int, seconds: float) -> "Pace":
         """What a batch of so many tokens, which took so long, makes of it. Small ones tell little."""
+        tokens *= self.streams
         if 2 * tokens < self.tokens or seconds <= 0:
             return self
         return replace(self, tokens_per_s=self.tokens_per_s + WEIGHT * (tokens / seconds - self.tokens_per_s))
@@ -110,6 +114,7 @@ class Job:
     """Of `order`."""
     done: int = 0
     vectors: npt.NDArray[np.float32] | None = None
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def prepare(self) -> None:
         """Tokenise its texts."""
@@ -145,8 +150,10 @@ class Job:
         assert self.vectors is not None
         assert self.reading is not None
         self.vectors[rows] = vectors
-        self.done += len(rows)
-        if self.done == len(self.order):
+        with self._counting:  # two streams may have texts of it
+            self.done += len(rows)
+            complete = self.done == len(self.order)
+        if complete:
             now = time.monotonic()
             times = (self.read - self.asked, self.begun - self.read, now - self.begun)
             _settle(self.future, Made(self.vectors, self.reading.lengths, self.reading.cut, *times))
@@ -184,15 +191,19 @@ class Batcher:
         """Not run yet, by encoder."""
         self._open = 0
         """Requests on their way."""
+        self._running: Counter[int] = Counter()
+        """Batches that are being run, by encoder."""
         self._closing = False
         self._changed = threading.Condition()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
-        self._thread = threading.Thread(target=self._work, name="run", daemon=True)
-        self._thread.start()
+        self._threads: list[threading.Thread] = []
 
     def pace(self, encoder: Encoder, pace: Pace) -> None:
         """Run `encoder` so from now on."""
         self._paces[id(encoder)] = pace
+        while len(self._threads) < pace.streams:
+            self._threads.append(threading.Thread(target=self._work, name="run", daemon=True))
+            self._threads[-1].start()
 
     def paces(self) -> Mapping[int, Pace]:
         """By the id of the encoder."""
@@ -201,7 +212,7 @@ class Batcher:
     @property
     def alive(self) -> bool:
         """Whether there is somebody who works."""
-        return self._thread.is_alive() and not self._closing
+        return not self._closing and all(one.is_alive() for one in self._threads)
 
     @property
     def waiting(self) -> tuple[int, int]:
@@ -265,7 +276,8 @@ class Batcher:
         self._readers.shutdown(wait=True)
         with self._changed:
             self._changed.notify_all()
-        self._thread.join()
+        for one in self._threads:
+            one.join()
 
     def _count(self, job: Job, more: int) -> None:
         key = id(job.encoder)
@@ -302,15 +314,23 @@ class Batcher:
                 self._read(unread)
             if batch := self._next():
                 self._run(batch)
+                with self._changed:
+                    self._running[id(batch[0].job.encoder)] -= 1
+                    self._changed.notify_all()
 
     def _wait(self) -> bool:
         """Until there is something to do; False when all is done and no more will come."""
         with self._changed:
-            while not self._jobs and not self._unread:
+            while not self._unread and not any(map(self._has_stream, self._jobs)):
                 if self._closing and not self._open:
                     return False
                 self._changed.wait()
         return True
+
+    def _has_stream(self, job: Job) -> bool:
+        """Whether there is one free for it."""
+        key = id(job.encoder)
+        return self._running[key] < self._paces[key].streams
 
     def _next(self) -> list[Piece]:
         """What to run now, perhaps nothing."""
@@ -319,17 +339,22 @@ class Batcher:
             self._jobs = [job for job in self._jobs if job.left and not job.future.done()]
             late = [job for job in self._jobs if job.deadline < now]
             batch = [] if late else self._gathered()
+            if batch:
+                self._running[id(batch[0].job.encoder)] += 1
         for job in late:
             _fail(job.future, Late(max(self.backlog_s, 0.1)))
         return batch
 
     def _gathered(self) -> list[Piece]:
-        """Texts of the first job and of those that go its way. Each has a share of the budget, and what is left over
-        goes to the first ones; who has texts left goes to the end of the queue."""
-        if not self._jobs:
+        """Texts of the first job that has a stream and of those that go its way: what is there for each stream, as far
+        as the budget goes. Each job has a share of that, and what is left over goes to the first ones; who has texts
+        left goes to the end of the queue."""
+        first = next(filter(self._has_stream, self._jobs), None)
+        if first is None:
             return []
-        mates = [job for job in self._jobs if job.way == self._jobs[0].way]
-        room = self._paces[id(mates[0].encoder)].tokens
+        mates = [job for job in self._jobs if job.way == first.way]
+        pace = self._paces[id(first.encoder)]
+        room = -(-min(pace.tokens, sum(job.tokens for job in mates)) // pace.streams)
         share = max(QUANTUM, room // len(mates))
         batch: list[Piece] = []
         for most in (share, room):
@@ -339,7 +364,7 @@ class Batcher:
                 if len((piece := job.take(min(most, room))).rows):
                     batch.append(piece)
                     room -= piece.tokens
-        batch = batch or [mates[0].take(0, at_least=1)]  # one text is more than the budget
+        batch = batch or [first.take(0, at_least=1)]  # one text is more than the budget
         for piece in batch:
             self._count(piece.job, -piece.tokens)
         begun = {id(piece.job) for piece in batch}

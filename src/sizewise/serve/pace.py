@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -28,13 +29,14 @@ def paced(encoder: Encoder, texts: Sequence[str], limit_s: float) -> Pace:
     short = np.flatnonzero((reading.lengths > 1) & (reading.lengths <= LONGEST))
     some = reading.take(short) if len(short) else reading
     pace = Pace(1.0, SHARE * limit_s)
-    for tokens in (LEAST, 4 * LEAST):
-        batch = _repeated(some, tokens)
-        encoder.run(batch)  # shapes that are new are prepared
-        seconds = min(_seconds(encoder, batch) for _ in range(ROUNDS))
-        pace = Pace(int(batch.lengths.sum()) / seconds, SHARE * limit_s)
-        if pace.tokens <= 2 * tokens:  # a slow one has shown enough
-            break
+    with ThreadPoolExecutor(encoder.streams) as streams:
+        for tokens in (LEAST, 4 * LEAST):
+            batches = [_repeated(some, tokens // encoder.streams)] * encoder.streams
+            list(streams.map(encoder.run, batches))  # shapes that are new are prepared
+            seconds = min(_seconds(streams, encoder, batches) for _ in range(ROUNDS))
+            pace = Pace(sum(int(one.lengths.sum()) for one in batches) / seconds, SHARE * limit_s, encoder.streams)
+            if pace.tokens <= 2 * tokens:  # a slow one has shown enough
+                break
     return pace
 
 
@@ -44,7 +46,7 @@ def _repeated(reading: Reading, tokens: int) -> Reading:
     return reading.take(np.arange(count) % len(reading))
 
 
-def _seconds(encoder: Encoder, batch: Reading) -> float:
+def _seconds(streams: ThreadPoolExecutor, encoder: Encoder, batches: Sequence[Reading]) -> float:
     started = time.perf_counter()
-    encoder.run(batch)
+    list(streams.map(encoder.run, batches))
     return time.perf_counter() - started

@@ -1,6 +1,7 @@
 """Where the server stands: loading, ready, failed or ending. It answers that it lives before it is ready."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ class State:
             self.error = error
             self.failed()
             return
+        # What is loaded stays: a full collection would look through it all, for longer than many requests take.
+        gc.collect()
+        gc.freeze()
         batcher = self.service.batcher
         metrics.QUEUE.set_function(lambda: batcher.waiting[0])
         log("ready", models=list(self.service.served))
