@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("SIZEWISE_SCHEMA_EXAMPLES", "60"))
-"""For each operation and phase. 20,000 requests in all: SIZEWISE_SCHEMA_EXAMPLES=1500 pytest tests/serve/test_schema.py."""
+"""For each operation. For 20,000 requests: `SIZEWISE_SCHEMA_EXAMPLES=3000 pytest -s tests/serve/test_schema.py`."""
 
 
 def test_no_request_breaks_the_server(serving, write_bundle, tiny_model, static_model, tmp_path):

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from sizewise.bundle.load import load_bundle
 
 pytestmark = pytest.mark.slow
+PROC = Path("/proc")
 
 
 @pytest.fixture
@@ -22,10 +24,9 @@ def running(serving, write_bundle, tiny_model):
 
 def workers(running):
     """Processes that the server started and that serve: not those of its resource tracker."""
-    listed = f"/proc/{running.process.pid}/task/{running.process.pid}/children"
-    with open(listed) as file:
-        children = [int(one) for one in file.read().split()]
-    return [one for one in children if b"spawn_main" in open(f"/proc/{one}/cmdline", "rb").read()]
+    process = PROC / str(running.process.pid)
+    children = (process / "task" / process.name / "children").read_text().split()
+    return [int(one) for one in children if b"spawn_main" in (PROC / one / "cmdline").read_bytes()]
 
 
 def test_a_worker_that_is_killed(running):
@@ -80,7 +81,7 @@ def test_they_end_together(running):
     server, _ = running
     children = workers(server)
     assert server.end() in (0, -signal.SIGTERM)
-    assert not any(os.path.exists(f"/proc/{one}") for one in children)
+    assert not any((PROC / str(one)).exists() for one in children)
 
 
 def test_what_cannot_be_loaded_is_not_tried_for_ever(command, write_bundle, tiny_model, tmp_path):

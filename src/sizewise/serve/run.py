@@ -71,6 +71,8 @@ def _options(settings: Settings) -> Mapping[str, object]:
 
 
 def _serve_here(settings: Settings, listener: socket.socket) -> None:
+    if settings.threads:
+        _limit_threads(settings.threads)
     import uvicorn
 
     from sizewise.serve.app import make_app
@@ -110,7 +112,7 @@ def worker_app() -> object:
     sys.setswitchinterval(SWITCH_S)
     _forget_dead(place)
     _settle_down(_claimed(place, settings.workers), settings)
-    from sizewise.serve.app import make_app  # after the threads are counted: libraries look when they load
+    from sizewise.serve.app import make_app
 
     app, state = make_app(settings, lambda: _give_up(state.error))
     return app
@@ -135,7 +137,11 @@ def _settle_down(at: int, settings: Settings) -> None:
     mine = every[at * len(every) // settings.workers : (at + 1) * len(every) // settings.workers] or every
     if mine:
         os.sched_setaffinity(0, mine)
-    threads = settings.threads or processors()
+    _limit_threads(settings.threads or processors())
+
+
+def _limit_threads(threads: int) -> None:
+    """For libraries, which look when they load."""
     os.environ |= dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
