@@ -77,7 +77,7 @@ def overloaded(server, texts, args, capacity):
     bodies = [json.dumps({"model": "m", "input": text, "encoding_format": "base64"}) for text in texts[:2000]]
     url, before = f"{server.url}/v1/embeddings", server.resident_mb()
     calm = load(url, bodies, "closed", 3, connections=1)
-    running = start_load(url, bodies, "open", args.overload, connections=1500, rate=args.times * capacity, patience=120)
+    running = start_load(url, bodies, "open", args.overload, connections=1000, rate=args.times * capacity, patience=120)
     memory = []
     while running.poll() is None:
         time.sleep(1)
@@ -90,7 +90,10 @@ def overloaded(server, texts, args, capacity):
     back = next((at for at, p50 in after if p50 and p50 < 2 * calm["p50_ms"]), None)
     counts = Counter({status: count for status, count in result["statuses"].items()})
     print(f"{args.times:g} x {capacity:,.0f}/s for {args.overload} s: {dict(counts)}, unanswered {result['unanswered']}")
-    print(f"served: p50 {result['p50_ms']:.0f} ms, p99 {result['p99_ms']:.0f}, most {result['max_ms']:.0f} (from when due)")
+    print(
+        f"served: p50 {result['p50_ms']:,.0f} ms and p99 {result['p99_ms']:,.0f} from when they were due, at most "
+        f"{result['max_since_sent_ms']:,.0f} from when they were sent (the generator ran out of connections)"
+    )
     print(f"memory {before:.0f} MB before, {max(memory):.0f} at most, {memory[-1]:.0f} at the end")
     print(f"latency back to below twice {calm['p50_ms']:.1f} ms after {back} s")
     return {"calm_ms": calm["p50_ms"], "result": result, "memory_mb": memory, "before_mb": before, "after": after}

@@ -83,9 +83,10 @@ class Load:
         self.sent += 1
         request = self.requests[self.sent % len(self.requests)]
 
+        sent = time.perf_counter()
+
         def answered(status):
-            now = time.perf_counter()
-            self.seen.append((due, now, status))
+            self.seen.append((due, sent, time.perf_counter(), status))
             then(connection if status else None)
 
         if connection.transport.is_closing():
@@ -179,9 +180,10 @@ def main():
     except ImportError:
         asyncio.run(load.open() if plan["mode"] == "open" else load.closed())
     after = resource.getrusage(resource.RUSAGE_SELF)
-    good = [(due, now) for due, now, status in load.seen if status == 200]
-    taken = sorted(1e3 * (now - due) for due, now in good)
-    seconds = max((now for _, now, _ in load.seen), default=load.begin) - load.begin
+    good = [(due, sent, now) for due, sent, now, status in load.seen if status == 200]
+    taken = sorted(1e3 * (now - due) for due, _, now in good)
+    open_s = sorted(now - sent for _, sent, now in good)
+    seconds = max((now for _, _, now, _ in load.seen), default=load.begin) - load.begin
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     statuses = Counter(status for *_, status in load.seen)
     json.dump(
@@ -195,10 +197,8 @@ def main():
             "p95_ms": percentile(taken, 0.95),
             "p99_ms": percentile(taken, 0.99),
             "max_ms": taken[-1] if taken else None,
+            "max_since_sent_ms": 1e3 * open_s[-1] if open_s else None,
             "generator_cpu": cpu / seconds if seconds else 0.0,
-            "last": [[round(due - load.begin, 4), round(1e3 * (now - due), 3), status] for due, now, status in load.seen]
-            if plan.get("trace")
-            else [],
         },
         sys.stdout,
     )

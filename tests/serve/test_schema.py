@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("SIZEWISE_SCHEMA_EXAMPLES", "60"))
-"""For each operation. For 20,000 requests: `SIZEWISE_SCHEMA_EXAMPLES=3000 pytest -s tests/serve/test_schema.py`."""
+"""For each operation. For 20,000 requests: `SIZEWISE_SCHEMA_EXAMPLES=4000 pytest -s tests/serve/test_schema.py`."""
 
 
 def test_no_request_breaks_the_server(serving, write_bundle, tiny_model, static_model, tmp_path):
@@ -21,7 +21,14 @@ def test_no_request_breaks_the_server(serving, write_bundle, tiny_model, static_
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json"),
-            *("--checks", "not_a_server_error", "--max-examples", str(EXAMPLES), "--phases", "examples,fuzzing"),
+            *(
+                "--checks",
+                "not_a_server_error",
+                "--max-examples",
+                str(EXAMPLES),
+                "--phases",
+                "examples,coverage,fuzzing",
+            ),
             *("--generation-database", "none", "--seed", "7", "--no-color"),
         ],
         capture_output=True,
