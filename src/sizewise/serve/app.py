@@ -65,6 +65,21 @@ def make_app(settings: Settings, failed: Callable[[], None]) -> tuple[App, State
     return Gate(app, settings, state, posts), state
 
 
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"description": words}
+    for status, words in {
+        400: "What was asked is wrong.",
+        401: "There is no key, or it is not known.",
+        404: "There is no such model.",
+        413: "It is too long for one request.",
+        422: "Something in it is not as it should be, or too many.",
+        429: "There is as much to do as may wait: Retry-After says when to come again.",
+        503: "The server is loading, or ending.",
+    }.items()
+}
+"""In OpenAI's form below /v1, in TEI's elsewhere."""
+
+
 def _describe(app: FastAPI, post: Post) -> None:
     """For /openapi.json, and for whoever comes with another method: what is posted, the gate takes to its route."""
 
@@ -74,7 +89,13 @@ def _describe(app: FastAPI, post: Post) -> None:
     posted.__annotations__ |= {"asked": post.asked}
     posted.__doc__ = post.answer.__doc__
     app.add_api_route(
-        post.path, posted, methods=["POST"], summary=post.summary, tags=[post.tag], include_in_schema=post.shown
+        post.path,
+        posted,
+        methods=["POST"],
+        summary=post.summary,
+        tags=[post.tag],
+        include_in_schema=post.shown,
+        responses=REFUSALS,
     )
 
 

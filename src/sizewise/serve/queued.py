@@ -25,7 +25,7 @@ class Request:
 
     @contextmanager
     def current(self) -> Iterator["Request"]:
-        """Within the block, what this thread encodes is for this request."""
+        """Within the block, what is encoded in this context is for this request."""
         token = _REQUEST.set(self)
         try:
             yield self

@@ -3,11 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from sizewise.core.candidate import Role
 from sizewise.core.errors import InputError
@@ -21,8 +18,8 @@ from sizewise.serve.refused import Refused
 from sizewise.serve.served import Served, opened
 from sizewise.serve.settings import Settings
 from sizewise.serve.space import Space
+from sizewise.serve.turns import Turns
 
-Result = TypeVar("Result")
 THREADS = 16
 """That search and rank: most of their time they wait for the batcher."""
 
@@ -34,7 +31,7 @@ class Service:
     settings: Settings
     batcher: Batcher
     served: Mapping[str, Served]
-    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "search"))
+    turns: Turns
 
     @classmethod
     def open(cls, settings: Settings, say: Callable[[str], None]) -> "Service":
@@ -51,11 +48,11 @@ class Service:
         except BaseException:
             batcher.close()
             raise
-        return cls(settings, batcher, served)
+        return cls(settings, batcher, served, Turns(THREADS, limits.waiting_s))
 
     def close(self) -> None:
         """Finish what was taken, and let go of indexes."""
-        self._threads.shutdown(wait=True)
+        self.turns.close()
         self.batcher.close()
         for one in self.served.values():
             if one.searcher is not None:
@@ -87,7 +84,8 @@ class Service:
         found = served.ranker
         if found is None:
             raise Refused(400, f"{served.name} ({served.candidate}) has nothing that scores texts; search with it")
-        return await self._in_thread(request, lambda: found.scores(query, texts))
+        with request.current():
+            return await self.turns.of(lambda: found.scores(query, texts))
 
     async def search(self, served: Served, query: str, depth: int, where: Where | None, request: Request) -> list[Hit]:
         """What is found. Raises Refused where the bundle has no index."""
@@ -97,19 +95,9 @@ class Service:
                 400,
                 f"{served.name} has no index; make one beside its bundle: sizewise index {served.folder.name} CORPUS",
             )
-        (found,) = await self._in_thread(request, lambda: searcher.search([query], depth, where))
+        with request.current():
+            (found,) = await self.turns.of(lambda: searcher.search([query], depth, where))
         return found
-
-    async def _in_thread(self, request: Request, work: Callable[[], Result]) -> Result:
-        if (full := self.batcher.full()) is not None:
-            raise full
-
-        def run() -> Result:
-            with request.current():
-                return work()
-
-        context = copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, run)
 
 
 def checked_texts(texts: Sequence[str], most: int, *, param: str) -> Sequence[str]:
