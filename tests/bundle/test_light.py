@@ -83,6 +83,31 @@ def test_a_bundle_is_served(light, write_bundle, static_model, tiny_model, sente
     assert not {name.partition(".")[0] for name in found["loaded"]} & set(STUDY)
 
 
+SEARCH = """
+import json, sys
+from sizewise.search.make import index
+from sizewise.search.open import Searcher
+
+bundle, corpus, out = sys.argv[1:]
+index(bundle, corpus, out)
+ids = [[hit.id for hit in Searcher.open(out, engine=engine).search(["the moon"], 5)[0]] for engine in ("edge", "exact")]
+json.dump({"ids": ids, "loaded": list(sys.modules)}, sys.stdout)
+"""
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_a_corpus_is_indexed_and_searched(light, write_bundle, static_model, sentences, tmp_path, ending):
+    corpus = tmp_path / f"corpus.{ending}"
+    lines = [json.dumps({"text": text}) for text in sentences] if ending == "jsonl" else ["text", *sentences]
+    corpus.write_text("\n".join(lines) + "\n")
+    done = light(SEARCH, write_bundle(f"static:{static_model}+int8"), corpus, tmp_path / "index")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["ids"][0] == found["ids"][1]
+    assert len(found["ids"][0]) == 5
+    assert not {name.partition(".")[0] for name in found["loaded"]} & set(STUDY)
+
+
 @pytest.mark.parametrize("candidate", SERVED)
 def test_a_bundle_is_verified(light, write_bundle, static_model, tiny_model, candidate):
     done = light(COMMAND, "verify", write_bundle(candidate.format(static=static_model, model=tiny_model)))

@@ -49,7 +49,8 @@ def test_layers_import_downwards_only(file):
 
 def loaded_by(*modules: str) -> set[str]:
     """The heavy packages in a fresh interpreter after importing `modules`."""
-    heavy = ["torch", "transformers", "sentence_transformers", "sklearn", "pyarrow", "bm25s", "scipy"]
+    heavy = ["torch", "transformers", "sentence_transformers", "sklearn", "pyarrow", "bm25s", "scipy", "qdrant_edge",
+             "qdrant_client"]  # fmt: skip
     lines = [
         *(f"import {module}" for module in modules),
         "import sys",
@@ -79,6 +80,11 @@ def test_core_and_store_are_light():
 def test_serving_is_light():
     """A bundle is loaded, run and checked without what studies need."""
     assert loaded_by("sizewise.bundle.load", "sizewise.bundle.fresh", "sizewise.encode.static") == set()
+
+
+def test_searching_is_light():
+    """An index is made and searched without them too, and engines load when they are asked for."""
+    assert loaded_by("sizewise.search.make", "sizewise.search.open") == set()
 
 
 def test_nothing_below_the_runtimes_loads_torch():

@@ -40,13 +40,14 @@ class Parameter:
 
     @property
     def repeats(self) -> bool:
-        return get_origin(self.kind) is list
+        return list in map(get_origin, (self.kind, *get_args(self.kind)))
 
     @property
     def plain(self) -> Any:
         """The type of one value."""
-        kinds = get_args(self.kind) if isinstance(self.kind, UnionType) or self.repeats else (self.kind,)
-        return next(kind for kind in kinds if kind is not NoneType)
+        kinds = get_args(self.kind) if isinstance(self.kind, UnionType) else (self.kind,)
+        kind = next(kind for kind in kinds if kind is not NoneType)
+        return get_args(kind)[0] if get_origin(kind) is list else kind
 
     @property
     def value(self) -> str:

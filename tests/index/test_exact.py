@@ -157,3 +157,31 @@ def test_scores_that_are_no_numbers():
     documents[3] = np.nan
     with pytest.raises(RunError, match="a vector of a query or a document holds NaN"):
         search(np.full((1, 3), np.nan, np.float32), InMemory(documents), 4)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 0.99])
+@pytest.mark.parametrize("kind", ["float32", "int8", "signs"])
+def test_only_some_documents(monkeypatch, share, kind):
+    """As if the others were not there, in whatever blocks they come."""
+    from sizewise.core import rows
+    from sizewise.core.rows import InMemory
+    from sizewise.index import signs
+
+    monkeypatch.setattr(rows, "BLOCK_BYTES", 4 * 8 * 100)
+    monkeypatch.setattr(signs, "AT_ONCE", 130)
+    chance = np.random.default_rng(4)
+    documents = chance.standard_normal((1000, 8)).astype(np.float32)
+    queries = chance.standard_normal((3, 8)).astype(np.float32)
+    if kind == "int8":
+        documents, queries = (np.rint(10 * one).astype(np.int8) for one in (documents, queries))
+    if kind == "signs":
+        documents, queries = (np.where(one > 0, 1, -1).astype(np.int8) for one in (documents, queries))
+    mask = chance.random(1000) < share
+    if kind == "signs":
+        ids, scores = signs.Signs(InMemory(documents)).search(queries, 10, None, mask)
+    else:
+        ids, scores = search(queries, InMemory(documents), 10, None, mask)
+    places = np.flatnonzero(mask)
+    inner, wanted = search(queries, InMemory(documents[places]), 10)
+    assert (ids == np.where(inner >= 0, places[inner] if len(places) else -1, -1)).all()
+    np.testing.assert_allclose(scores, wanted, rtol=1e-5)

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sizewise.core.errors import InputError
 from sizewise.data.fields import bad, name, optional_text
@@ -20,33 +21,36 @@ class Item:
     title: str
     text: str
     group: str | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What else its table has of it, as it stands there."""
 
 
-def read_corpus(path: str | Path, fields: Mapping[str, str] | None = None) -> Iterator[Item]:
+def read_corpus(path: str | Path, fields: Mapping[str, str] | None = None, *, remember: bool = True) -> Iterator[Item]:
     """The items of `path`, in order. `fields` maps `_id`, `title`, `text` and `group` to other column names.
 
     A table needs `text`; ids are line numbers where there is no `_id` (or `id`). A Markdown file's title is its first
     heading. Raises InputError naming file and line: nothing to read, not UTF-8, an id twice, a field that is no text.
+    Without `remember`, an id that comes twice is not noticed, and memory does not grow with the corpus.
     """
     path = Path(path)
     if path.is_dir():
         table = find_table(path, "corpus")
-        return _table(table, fields or {}) if table else _files(path)
+        return _table(table, fields or {}, remember) if table else _files(path)
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder; check the path")
     if path.name.lower().endswith((".txt", ".txt.gz")):
         return _lines(path)
     if path.suffix.lower() == ".md":
         return iter([_file(path, path.name)])
-    return _table(path, fields or {})
+    return _table(path, fields or {}, remember)
 
 
-def _table(path: Path, fields: Mapping[str, str]) -> Iterator[Item]:
-    title, text, group = (fields.get(field, field) for field in ("title", "text", "group"))
+def _table(path: Path, fields: Mapping[str, str], remember: bool) -> Iterator[Item]:
+    title, text, group = (fields.get(column, column) for column in ("title", "text", "group"))
     identifier = fields.get("_id")
     seen: set[str] = set()
-    for line, row in rows(path):
-        if not seen:
+    for number, (line, row) in enumerate(rows(path)):
+        if not number:
             identifier = identifier or next((column for column in ("_id", "id") if column in row), None)
         if text not in row:
             there = ", ".join(map(repr, row))
@@ -54,12 +58,14 @@ def _table(path: Path, fields: Mapping[str, str]) -> Iterator[Item]:
         item_id = name(path, line, row, identifier) if identifier else str(line)
         if item_id in seen:
             raise bad(path, line, f"the id {item_id!r} was used before; give every line an id of its own")
-        seen.add(item_id)
+        if remember:
+            seen.add(item_id)
         yield Item(
             item_id,
             optional_text(path, line, row, title).strip(),
             optional_text(path, line, row, text).strip(),
             name(path, line, row, group) if row.get(group) is not None else None,
+            {column: value for column, value in row.items() if column not in (identifier, title, text)},
         )
 
 

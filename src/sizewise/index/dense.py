@@ -7,6 +7,7 @@ from sizewise.core.rows import LIMIT, Mapped, Rows, materialise
 from sizewise.index.exact import Ids, Scores, rescore, scores_at, search
 from sizewise.index.pairs import Pairs
 from sizewise.index.signs import FEW, Signs
+from sizewise.index.where import Mask, Within
 from sizewise.transform.chain import Chain, unit
 from sizewise.transform.quantize import Binary
 from sizewise.transform.transform import Codes, Vectors
@@ -23,7 +24,7 @@ class DenseIndex:
         self.chain = chain
         self.rescored = rescored
         codes = Mapped(vectors, chain.documents, chain.dimensions)
-        self._codes: Rows = Signs(codes) if _are_signs(chain) else materialise(codes, limit)
+        self._codes: Rows = Signs(codes) if are_signs(chain) else materialise(codes, limit)
         floats = Mapped(vectors, self._float, vectors.dimensions)
         self._floats = materialise(floats, limit) if rescored else None
 
@@ -35,11 +36,18 @@ class DenseIndex:
         """Bytes stored for each document: packed codes, and the float vectors if they are needed for rescoring."""
         return self.chain.bytes_per_vector + (4.0 * self.chain.incoming if self.rescored else 0.0)
 
-    def search(self, queries: Vectors, depth: int, tie_rank: npt.NDArray[np.int64] | None = None) -> tuple[Ids, Scores]:
+    def search(
+        self,
+        queries: Vectors,
+        depth: int,
+        tie_rank: npt.NDArray[np.int64] | None = None,
+        within: Within | None = None,
+    ) -> tuple[Ids, Scores]:
         """The best `depth` documents for query vectors float32 [q, d]; see `exact.search`."""
+        mask = None if within is None else within.mask
         if self._floats is None:
-            return self._search(self.chain.queries(queries), depth, tie_rank)
-        ids, _ = self._search(self.chain.queries(queries), self.rescored, tie_rank)
+            return self._search(self.chain.queries(queries), depth, tie_rank, mask)
+        ids, _ = self._search(self.chain.queries(queries), self.rescored, tie_rank, mask)
         return rescore(ids, self._float(queries), self._floats, depth)
 
     def scores(self, queries: Vectors, ids: Ids) -> Scores:
@@ -50,15 +58,17 @@ class DenseIndex:
         """Scores of pairs of these query vectors float32 [q, d] and the documents, each worked out once."""
         return Pairs(self.chain.queries(queries), materialise(self._codes))
 
-    def _search(self, queries: Codes, depth: int, tie_rank: npt.NDArray[np.int64] | None) -> tuple[Ids, Scores]:
+    def _search(
+        self, queries: Codes, depth: int, tie_rank: npt.NDArray[np.int64] | None, mask: Mask | None
+    ) -> tuple[Ids, Scores]:
         if isinstance(self._codes, Signs) and len(queries) <= FEW:
-            return self._codes.search(queries, depth, tie_rank)
-        return search(queries, self._codes, depth, tie_rank)
+            return self._codes.search(queries, depth, tie_rank, mask)
+        return search(queries, self._codes, depth, tie_rank, mask)
 
     def _float(self, vectors: Vectors) -> Vectors:
         return unit(vectors) if self.chain.cosine else vectors
 
 
-def _are_signs(chain: Chain) -> bool:
+def are_signs(chain: Chain) -> bool:
     """Whether queries and documents are codes of -1 and +1."""
     return bool(chain.transforms) and type(chain.transforms[-1]) is Binary

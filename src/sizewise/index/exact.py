@@ -1,6 +1,8 @@
 """Exact search: the k largest dot products, in blocks, with ties broken as trec_eval breaks them."""
 
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -11,7 +13,8 @@ from threadpoolctl import ThreadpoolController
 from sizewise.core.errors import RunError
 from sizewise.core.rows import Matrix, Rows, blocks, gather
 
-Ids = npt.NDArray[np.int32]
+Ids = npt.NDArray[np.signedinteger[Any]]
+"""Documents, -1 for none: int32 where they are positions, int64 where an engine has numbers of its own for them."""
 Scores = npt.NDArray[np.float32]
 
 SCORE_CELLS = 8 * 2**20
@@ -25,32 +28,43 @@ GROUPS = 4
 NOTHING = np.iinfo(np.int64).min
 """Sorts behind every score: no document."""
 UINT32 = np.int64(0xFFFFFFFF)
+SPARSE = 4
+"""Where fewer than one document in so many may be found, only these are multiplied."""
 
 
 def search(
-    queries: Matrix, documents: Rows, depth: int, tie_rank: npt.NDArray[np.int64] | None = None
+    queries: Matrix,
+    documents: Rows,
+    depth: int,
+    tie_rank: npt.NDArray[np.int64] | None = None,
+    mask: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[Ids, Scores]:
     """The `depth` documents with the largest dot product for each query.
 
     queries: float32 or int8 [q, d]; documents: rows of the same width. Ties go to the document with the smaller
-    `tie_rank` int64 [n], a permutation of 0 to n - 1 (default: its position). Returns positions int32 [q, depth]
-    (-1 where there are no more documents) and scores float32 [q, depth], best first. Memory does not grow with the
-    number of documents.
+    `tie_rank` int64 [n], a permutation of 0 to n - 1 (default: its position). With `mask` bool [n], only documents
+    where it is true. Returns positions int32 [q, depth] (-1 where there are no more documents) and scores float32
+    [q, depth], best first. Memory does not grow with the number of documents.
 
     Integer codes are multiplied as float32, which is exact up to 2^24 (1,040 dimensions of int8).
     """
     count = len(documents)
     ranks = np.arange(count) if tie_rank is None else tie_rank
-    kept = min(depth, count)
+    kept = min(depth, count if mask is None else int(np.count_nonzero(mask)))
     best = np.full((len(queries), kept), NOTHING)
     queries = np.asarray(queries, dtype=np.float32)
     with small_product() if len(queries) * count < SMALL else nullcontext():
         for start, stop in blocks(documents):
-            block = np.asarray(documents.block(start, stop), dtype=np.float32).T
+            block, meant = documents.block(start, stop), None if mask is None else np.flatnonzero(mask[start:stop])
+            of_block = ranks[start:stop] if meant is None else ranks[start:stop][meant]
+            if meant is not None and SPARSE * len(meant) < stop - start:
+                block, meant = block[meant], None
+            block = np.asarray(block, dtype=np.float32).T
             queries_at_once = max(1, SCORE_CELLS // (stop - start))
             for first in range(0, len(queries), queries_at_once):
                 some = slice(first, first + queries_at_once)
-                keys = top_keys(queries[some] @ block, ranks[start:stop], kept)
+                scores = queries[some] @ block
+                keys = top_keys(scores if meant is None else scores[:, meant], of_block, kept)
                 best[some] = largest(np.concatenate([best[some], keys], axis=1), kept) if start else keys
     best = -np.sort(-best, axis=1)
     by_rank = np.empty(count, dtype=np.int32)
@@ -58,11 +72,34 @@ def search(
     return padded(by_rank[UINT32 - (best & UINT32)], -1, depth), padded(scores_of(best), -np.inf, depth)
 
 
-def small_product() -> AbstractContextManager[Any]:
+class _OneThread:
+    """How many are within `small_product`, and what gives the threads back when the last one leaves: the limit is the
+    whole process's."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.within = 0
+        self.limits: Any = None
+
+
+_ONE_THREAD = _OneThread()
+
+
+@contextmanager
+def small_product() -> Iterator[None]:
     """One BLAS thread inside the `with`: beside torch, whose threads wait busily, a second one costs far more than it
     gains on one query (p95 of 140 ms where 24 ms were the sum of the parts)."""
-    limits: AbstractContextManager[Any] = _blas().limit(limits=1)
-    return limits
+    with _ONE_THREAD.lock:
+        if not _ONE_THREAD.within:
+            _ONE_THREAD.limits = _blas().limit(limits=1)
+        _ONE_THREAD.within += 1
+    try:
+        yield
+    finally:
+        with _ONE_THREAD.lock:
+            _ONE_THREAD.within -= 1
+            if not _ONE_THREAD.within:
+                _ONE_THREAD.limits.restore_original_limits()
 
 
 @cache
@@ -83,7 +120,7 @@ def rescore(ids: Ids, queries: Matrix, documents: Rows, depth: int) -> tuple[Ids
 
 
 def scores_at(ids: Ids, queries: Matrix, documents: Rows) -> Scores:
-    """The dot products of `queries` [q, d] and the documents `ids` int32 [q, k], float32 [q, k]; -inf for -1."""
+    """The dot products of `queries` [q, d] and the documents `ids` [q, k], float32 [q, k]; -inf for -1."""
     scores = np.full(ids.shape, -np.inf, dtype=np.float32)
     row, column = np.nonzero(ids >= 0)
     scores[row, column] = products(row, ids[row, column].astype(np.int64), queries, documents)

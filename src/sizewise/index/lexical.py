@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sizewise.index.exact import UINT32, Ids, Scores, padded, scores_of, top_keys
+from sizewise.index.where import Within
 
 WORD = r"(?u)\b\w+\b"
 
@@ -43,7 +44,11 @@ class BM25:
             self._index.index(tokens, show_progress=False)
 
     def search(
-        self, queries: Sequence[str], depth: int, tie_rank: "np.ndarray[Any, Any] | None" = None
+        self,
+        queries: Sequence[str],
+        depth: int,
+        tie_rank: "np.ndarray[Any, Any] | None" = None,
+        within: Within | None = None,
     ) -> tuple[Ids, Scores]:
         """As `exact.search`, for texts. Documents that share no word with the query are not ranked."""
         ranks = np.arange(self._count) if tie_rank is None else tie_rank
@@ -56,7 +61,7 @@ class BM25:
             found = self._scores(query)
             if found is None:
                 continue
-            matched = np.flatnonzero(found > 0)
+            matched = np.flatnonzero(found > 0 if within is None else (found > 0) & within.mask)
             best = np.sort(top_keys(found[None, matched], ranks[matched], kept)[0])[::-1][: len(matched)]
             ids[row, : len(best)] = by_rank[UINT32 - (best & UINT32)]
             scores[row, : len(best)] = scores_of(best)

@@ -30,17 +30,27 @@ class Signs:
         bits = np.unpackbits(np.ascontiguousarray(self._words[:, start:stop].T).view(np.uint8), axis=1)
         return bits[:, : self.dimensions].astype(np.int8) * np.int8(2) - np.int8(1)
 
-    def search(self, queries: Matrix, depth: int, tie_rank: npt.NDArray[np.int64] | None = None) -> tuple[Ids, Scores]:
+    def search(
+        self,
+        queries: Matrix,
+        depth: int,
+        tie_rank: npt.NDArray[np.int64] | None = None,
+        mask: npt.NDArray[np.bool_] | None = None,
+    ) -> tuple[Ids, Scores]:
         """`exact.search` for queries int8 [q, d] of signs, to the last bit: products of signs are whole numbers."""
-        count, kept = len(self), min(depth, len(self))
+        count = len(self)
+        kept = min(depth, count if mask is None else int(np.count_nonzero(mask)))
         ranks = np.arange(count) if tie_rank is None else tie_rank
         best = np.full((len(queries), kept), NOTHING)
         for row, words in enumerate(_packed(queries)):
             for start in range(0, count, AT_ONCE):
-                part = self._words[:, start : start + AT_ONCE]
+                part, of_part = self._words[:, start : start + AT_ONCE], ranks[start : start + AT_ONCE]
+                if mask is not None:
+                    meant = np.flatnonzero(mask[start : start + AT_ONCE])
+                    part, of_part = part[:, meant], of_part[meant]
                 differ = np.bitwise_count(part ^ words[:, None]).sum(axis=0, dtype=np.int32)
                 scores = (self.dimensions - 2 * differ).astype(np.float32)[None, :]
-                keys = top_keys(scores, ranks[start : start + AT_ONCE], kept)
+                keys = top_keys(scores, of_part, kept)
                 both = np.concatenate([best[row : row + 1], keys], axis=1)
                 best[row] = largest(both, kept) if start else keys
         best = -np.sort(-best, axis=1)

@@ -13,10 +13,11 @@ from sizewise.encode.encoder import Encoder
 from sizewise.encode.pairs import pair
 from sizewise.index.dense import DenseIndex
 from sizewise.index.exact import Ids, Scores
-from sizewise.pipeline.live import EmbedPipeline, Given, Pipeline, Ties, indexed
+from sizewise.pipeline.live import EmbedPipeline, Given, Pipeline, Ties, indexed, texts_of
 from sizewise.rank.again import agreements, margins, reranked
 from sizewise.rank.fusion import by_ranks, by_scores
 from sizewise.transform.align import Alignment
+from sizewise.transform.transform import Vectors
 
 POOL = 200
 """Documents that each stage hands on to the next one, unless that looks at more."""
@@ -64,7 +65,7 @@ class Scorer(Protocol):
         ...
 
     def scores(self, queries: Given, ids: Ids) -> Scores:
-        """Scores float32 [q, k] of the documents `ids` int32 [q, k]; -inf for -1."""
+        """Scores float32 [q, k] of the documents `ids` [q, k]; -inf for -1."""
         ...
 
 
@@ -90,7 +91,7 @@ class Fresh(_Reading):
         wanted, where = np.unique(ids[there], return_inverse=True)
         if not len(wanted):
             return np.full(ids.shape, -np.inf, np.float32)
-        found = self.pipeline.document_vectors(Given([texts[at] for at in wanted.tolist()]))
+        found = self.pipeline.document_vectors(Given(texts_of(texts, wanted.tolist())))
         places = np.full(ids.shape, -1, np.int32)
         places[there] = where
         index = DenseIndex(self.pipeline.chain, InMemory(found))
@@ -105,7 +106,8 @@ class Together(_Reading):
 
     def scores(self, queries: Given, ids: Ids) -> Scores:
         texts, there = indexed(self.documents), ids >= 0
-        pairs = [pair(queries.texts[row], texts[ids[row, at]]) for row, at in np.argwhere(there)]
+        rows, read = np.nonzero(there)[0].tolist(), texts_of(texts, ids[there].tolist())
+        pairs = [pair(queries.texts[row], text) for row, text in zip(rows, read, strict=True)]
         found = np.full(ids.shape, -np.inf, np.float32)
         found[there] = self.encoder.encode(pairs, "text", "")[:, 0]
         return found
@@ -131,8 +133,13 @@ class RerankPipeline(Pipeline):
         self.first.keep(documents)
         self.second.keep(documents)
 
+    @property
+    def reach(self) -> int:
+        """How many are ranked again, at most."""
+        return min(self.again, max(POOL, self.count))
+
     def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
-        again = min(self.again, max(POOL, self.count))
+        again = self.reach
         ids, scores, which = self._first(queries, max(POOL, depth, again), tie_rank)
         others = np.full(ids.shape, -np.inf, np.float32)
         rows = np.flatnonzero(which)
@@ -175,6 +182,9 @@ class AsymPipeline(Pipeline):
     def keep(self, documents: Given) -> None:
         self.kept.keep(documents)
 
+    def query_vectors(self, queries: Given) -> Vectors:
+        """float32 [n, d], in the space of the documents."""
+        return self.alignment.apply(queries.by(self.encoder, "query", self.prompt))
+
     def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
-        asked = self.alignment.apply(queries.by(self.encoder, "query", self.prompt))
-        return indexed(self.kept.documents).search(asked, depth, tie_rank)
+        return indexed(self.kept.documents).search(self.query_vectors(queries), depth, tie_rank, queries.within)

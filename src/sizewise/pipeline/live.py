@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,22 +14,48 @@ from sizewise.core.rows import InMemory
 from sizewise.encode.encoder import Encoder
 from sizewise.index.dense import DenseIndex
 from sizewise.index.exact import Ids, Scores
+from sizewise.index.where import Within
 from sizewise.transform.chain import Chain
 from sizewise.transform.transform import Codes, Vectors
-
-if TYPE_CHECKING:
-    from sizewise.index.lexical import BM25
 
 Index = TypeVar("Index")
 Ties = npt.NDArray[np.int64] | None
 """See `exact.search`."""
 
 
-class Given:
-    """Texts that a pipeline was given, and their vectors: each encoder makes them once, however many stages ask."""
+class Vectored(Protocol):
+    """Documents as an encoder's codes: `index.dense.DenseIndex`, or an engine that has them."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def search(
+        self, queries: Vectors, depth: int, tie_rank: Ties = None, within: Within | None = None
+    ) -> tuple[Ids, Scores]:
+        """The best `depth` documents for query vectors float32 [q, d], among those that are `within`."""
+        ...
+
+    def scores(self, queries: Vectors, ids: Ids) -> Scores:
+        """The scores float32 [q, k] of the documents `ids` [q, k] for query vectors float32 [q, d]; -inf for -1."""
+        ...
+
+
+class Worded(Protocol):
+    """Documents as their words: `index.lexical.BM25`."""
+
+    def search(
+        self, queries: Sequence[str], depth: int, tie_rank: Ties = None, within: Within | None = None
+    ) -> tuple[Ids, Scores]:
+        """The same for texts."""
+        ...
+
+
+class Given:
+    """Texts that a pipeline was given, and their vectors: each encoder makes them once, however many stages ask.
+
+    Of queries also which documents they are `within`; None: all.
+    """
+
+    def __init__(self, texts: Sequence[str], within: Within | None = None) -> None:
         self.texts = texts
+        self.within = within
         self._vectors: dict[tuple[int, Role, str], Vectors] = {}
 
     def by(self, encoder: Encoder, role: Role, prompt: str) -> Vectors:
@@ -47,7 +73,7 @@ class Given:
         """Those at `rows`, with what is known of them."""
         if len(rows) == len(self.texts):
             return self
-        some = Given([self.texts[at] for at in rows.tolist()])
+        some = Given([self.texts[at] for at in rows.tolist()], self.within)
         some._vectors = {key: vectors[rows] for key, vectors in self._vectors.items()}
         return some
 
@@ -64,12 +90,15 @@ class Pipeline(ABC):
         """Make these documents the ones that `search` looks through."""
         self.keep(Given(documents))
 
-    def search(self, queries: Sequence[str], depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
-        """Positions int32 [q, depth] (-1: no more) and scores float32 [q, depth] of the best documents.
+    def search(
+        self, queries: Sequence[str], depth: int, tie_rank: Ties = None, within: Within | None = None
+    ) -> tuple[Ids, Scores]:
+        """Positions int32 [q, depth] (-1: no more) and scores float32 [q, depth] of the best documents, of those that
+        are `within`.
 
         Raises InputError before documents were indexed.
         """
-        return self.find(Given(queries), depth, tie_rank)
+        return self.find(Given(queries, within), depth, tie_rank)
 
     @abstractmethod
     def keep(self, documents: Given) -> None:
@@ -88,7 +117,7 @@ class EmbedPipeline(Pipeline):
     prompts: dict[Role, str]
     chain: Chain
     rescore: int = 0
-    documents: DenseIndex | None = None
+    documents: Vectored | None = None
 
     @property
     def bytes_per_vector(self) -> float:
@@ -118,14 +147,14 @@ class EmbedPipeline(Pipeline):
         self.documents = DenseIndex(self.chain, InMemory(self.document_vectors(documents)), self.rescore)
 
     def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
-        return indexed(self.documents).search(self.query_vectors(queries), depth, tie_rank)
+        return indexed(self.documents).search(self.query_vectors(queries), depth, tie_rank, queries.within)
 
 
 @dataclass
 class LexicalPipeline(Pipeline):
     """BM25 over the documents."""
 
-    documents: "BM25 | None" = None
+    documents: Worded | None = None
 
     @property
     def bytes_per_vector(self) -> None:
@@ -137,7 +166,21 @@ class LexicalPipeline(Pipeline):
         self.documents = BM25(documents.texts)
 
     def find(self, queries: Given, depth: int, tie_rank: Ties = None) -> tuple[Ids, Scores]:
-        return indexed(self.documents).search(queries.texts, depth, tie_rank)
+        return indexed(self.documents).search(queries.texts, depth, tie_rank, queries.within)
+
+
+@runtime_checkable
+class Fetched(Protocol):
+    """Texts that are somewhere else: one question for several of them."""
+
+    def fetch(self, ids: Sequence[int]) -> list[str]:
+        """The texts of the documents `ids`, in that order; empty where one was deleted since it was found."""
+        ...
+
+
+def texts_of(documents: Sequence[str], ids: Sequence[int]) -> list[str]:
+    """The texts of the documents `ids`."""
+    return documents.fetch(ids) if isinstance(documents, Fetched) else [documents[at] for at in ids]
 
 
 def indexed(documents: Index | None) -> Index:

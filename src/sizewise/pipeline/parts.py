@@ -12,7 +12,7 @@ from sizewise.core.rows import LIMIT, Rows
 from sizewise.encode.encoder import Encoder
 from sizewise.index.dense import DenseIndex
 from sizewise.pipeline.hybrid import AsymPipeline, Fresh, FusePipeline, RerankPipeline, Together
-from sizewise.pipeline.live import EmbedPipeline, Given, LexicalPipeline, Pipeline
+from sizewise.pipeline.live import EmbedPipeline, Given, LexicalPipeline, Pipeline, Vectored, Worded
 from sizewise.transform.align import Alignment
 
 
@@ -120,6 +120,18 @@ def dense(pipeline: Pipeline) -> Iterator[EmbedPipeline]:
             yield part
 
 
+def searched(pipeline: Pipeline) -> Iterator[EmbedPipeline]:
+    """Those of them in which documents are found; in the others, what was found is scored again."""
+    match pipeline:
+        case RerankPipeline(first):
+            yield from searched(first)
+        case FusePipeline(parts):
+            for part in parts:
+                yield from searched(part)
+        case _:
+            yield from _dense(pipeline)
+
+
 def _dense(pipeline: Pipeline) -> Iterator[EmbedPipeline]:
     match pipeline:
         case EmbedPipeline():
@@ -140,20 +152,40 @@ def keep_stored(
 ) -> None:
     """`index` without encoding: `rows_of` has the vectors of the documents `texts` for each part that stores some,
     which keeps at most `limit` bytes in memory. Parts that have an index keep it."""
+
+    def vectored(part: EmbedPipeline) -> Vectored:
+        return DenseIndex(part.chain, rows_of(part), part.rescore, limit)
+
+    def worded() -> Worded:
+        from sizewise.index.lexical import BM25  # loads scipy, which pipelines of vectors do without
+
+        return BM25(texts)
+
+    keep_indexed(pipeline, texts, vectored, worded)
+
+
+def keep_indexed(
+    pipeline: Pipeline,
+    texts: Sequence[str],
+    vectored: Callable[[EmbedPipeline], Vectored],
+    worded: Callable[[], Worded],
+) -> None:
+    """`index` with indexes that are there: `vectored` has one for each part that stores vectors of the documents
+    `texts`, `worded` one of their words. Parts that have an index keep it."""
     match pipeline:
         case EmbedPipeline(documents=None):
-            pipeline.documents = DenseIndex(pipeline.chain, rows_of(pipeline), pipeline.rescore, limit)
+            pipeline.documents = vectored(pipeline)
         case FusePipeline(parts):
             for part in parts:
-                keep_stored(part, texts, rows_of, limit)
+                keep_indexed(part, texts, vectored, worded)
         case RerankPipeline(first, second):
             pipeline.count = len(texts)
-            keep_stored(first, texts, rows_of, limit)
+            keep_indexed(first, texts, vectored, worded)
             if isinstance(second, EmbedPipeline):
-                keep_stored(second, texts, rows_of, limit)
+                keep_indexed(second, texts, vectored, worded)
             else:
                 second.keep(Given(texts))
         case AsymPipeline(kept=kept):
-            keep_stored(kept, texts, rows_of, limit)
+            keep_indexed(kept, texts, vectored, worded)
         case LexicalPipeline(documents=None):
-            pipeline.index(texts)
+            pipeline.documents = worded()

@@ -90,7 +90,7 @@ class Pool:
         value = -np.take_along_axis(falling, few, axis=1)
         ids = np.where(np.isfinite(value), np.take_along_axis(self._ids, few, axis=1), -1)
         found = padded(ids, -1, depth), padded(value, -np.inf, depth)
-        return found[0].astype(np.int32), found[1].astype(np.float32)
+        return found[0].astype(self._ids.dtype), found[1].astype(np.float32)
 
     def _reaching(self, falling: Floats, kept: int) -> npt.NDArray[np.int64]:
         """The first `kept` columns of each row by value, ties by position, sorting only what reaches so far."""

@@ -1,58 +1,82 @@
-"""What an index folder holds: the documents, the vectors of each encoder, and which bundle it belongs to."""
+"""What an index folder holds, and which bundle it belongs to.
+
+`index.json`, and beside it the documents (`catalog.sqlite`), the vectors of each encoder as it made them
+(`vectors-N.f32`), and what an engine made of both, which can be made again at any time.
+"""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from sizewise.bundle import certificate
 from sizewise.bundle.layout import is_bundle, read_json
 from sizewise.core.errors import InputError
 from sizewise.store.files import write_json
 
-SCHEMA = 1
+SCHEMA = 2
 ABOUT = "index.json"
-DOCUMENTS = "documents.arrow"
 ENDING = ".index"
 """Of the folder beside a bundle that an index goes to where no other is named."""
+USUAL = "edge"
+ENGINES = (USUAL, "exact")
 
 
 @dataclass(frozen=True)
 class About:
-    """`index.json`, which is written last: an index that was not finished has none."""
+    """`index.json`."""
 
     bundle: str
     """The bundle's folder, absolute."""
     digest: str
     """Of the bundle's certificate: vectors of another bundle are others."""
     candidate: str
-    documents: int
-    vectors: tuple[str, ...]
-    """A file for each encoder that has documents stored, in the order of the pipeline's parts."""
+    dimensions: tuple[int, ...]
+    """Of the vectors of each encoder that has documents stored, in the order of the pipeline's parts."""
+    engine: str
+    """What searches it unless something else is asked for: "edge" or "exact"."""
 
     def write(self, folder: Path) -> None:
-        write_json(folder / ABOUT, {"schema": SCHEMA, **asdict(self)})
+        write_shared(folder / ABOUT, {"schema": SCHEMA, **asdict(self)})
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Raises InputError when `folder` holds no finished index of this version."""
-        if not (folder / ABOUT).is_file():
-            raise InputError(
-                f"{folder} holds no finished index (no {ABOUT}); make one with sizewise index BUNDLE CORPUS"
-            )
-        about = read_json(folder / ABOUT)
+        """Raises InputError when `folder` holds no index of this version."""
+        path = folder / ABOUT
+        if not path.is_file():
+            raise InputError(f"{folder} holds no index (no {ABOUT}); make one with sizewise index BUNDLE CORPUS")
+        _no_links(folder)
+        about = read_json(path)
         if about.pop("schema", None) != SCHEMA:
-            raise InputError(f"{folder / ABOUT} is of another version; make the index again")
+            raise InputError(f"{path} is of another version; index the corpus again with --force")
         try:
-            found = cls(**(about | {"vectors": tuple(map(str, about["vectors"]))}))
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{folder / ABOUT} is not as this version writes it ({error}); index again") from None
-        if wrong := next((name for name in found.vectors if Path(name).name != name), None):
-            raise InputError(f"{folder / ABOUT}: {wrong} is no file of the index; index the corpus again")
+            found = cls(**(about | {"dimensions": tuple(map(int, about["dimensions"]))}))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path} is not as this version writes it ({error}); index the corpus again with --force"
+            ) from None
+        if found.engine not in ENGINES:
+            raise InputError(f"{path} names an engine {found.engine!r}; index the corpus again with --force")
         return found
 
 
+def _no_links(folder: Path) -> None:
+    """An index may come from somebody else, and a link lead anywhere. Raises InputError for one."""
+    if wrong := next((path for path in folder.iterdir() if path.is_symlink()), None):
+        raise InputError(f"{wrong} is a link; an index holds files only")
+
+
+def write_shared(path: Path, value: Any) -> None:
+    """`value` as JSON at `path`, for whoever may read the folder: one user indexes, another one serves."""
+    write_json(path, value)
+    path.chmod(path.parent.stat().st_mode & 0o666)
+
+
+def vectors_file(folder: Path, number: int) -> Path:
+    return folder / f"vectors-{number}.f32"
+
+
 def is_index(folder: Path) -> bool:
-    """Whether `folder` holds a finished index."""
+    """Whether `folder` holds an index, of whatever version."""
     return (folder / ABOUT).is_file()
 
 

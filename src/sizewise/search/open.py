@@ -1,19 +1,20 @@
-"""An index opened for search: the bundle's pipeline over the documents that were indexed."""
+"""An index opened for search: the bundle's pipeline over the documents that are in it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Self
 
 from sizewise.bundle.load import load_bundle
 from sizewise.core.errors import InputError
-from sizewise.core.memory import available_memory
-from sizewise.core.rows import LIMIT, InMemory, Rows
-from sizewise.pipeline.live import EmbedPipeline, Pipeline
-from sizewise.pipeline.parts import dense, keep_stored
-from sizewise.search.folder import DOCUMENTS, About, digest_of, index_of
+from sizewise.core.progress import Progress, Silent
+from sizewise.index.where import Where
+from sizewise.pipeline.live import Pipeline
+from sizewise.search.backing import Index
+from sizewise.search.document import Fields
+from sizewise.search.folder import ENGINES, About, digest_of, index_of
+from sizewise.search.place import local
+from sizewise.search.remote import Remote, is_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +26,36 @@ class Hit:
     score: float
     title: str
     text: str
+    fields: Fields
 
 
 @dataclass(frozen=True)
 class Searcher:
-    """`Searcher.open(path).search(["a question"], 10)`."""
+    """`Searcher.open(path).search(["a question"], 10)`. Threads may share one."""
 
-    about: About
     pipeline: Pipeline
-    documents: Any
-    """An Arrow table, mapped into memory."""
+    index: Index
 
     @classmethod
-    def open(cls, path: Path | str, bundle: Path | str | None = None) -> "Searcher":
-        """The index in `path`, or beside the bundle in `path`; its bundle is where it was, or `bundle`.
+    def open(
+        cls,
+        path: Path | str,
+        bundle: Path | str | None = None,
+        *,
+        pipeline: Pipeline | None = None,
+        engine: str | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """The index in `path` (a folder, or a URL), or beside the bundle in `path`; its bundle is where it was, or
+        `bundle`. A `pipeline` that was loaded from that bundle saves loading it. `engine` is "exact" or "edge"; by
+        default it is what the index was made for.
 
         Raises InputError when there is none, or the bundle is not the one that it was made with.
         """
+        if engine is not None and engine not in ENGINES:
+            raise InputError(f"there is no engine {engine!r}; there are {' and '.join(ENGINES)}")
+        if is_url(path):
+            return cls._at(str(path), bundle, pipeline, engine)
         folder = index_of(Path(path))
         about = About.read(folder)
         where = Path(bundle or about.bundle)
@@ -49,67 +63,45 @@ class Searcher:
             raise InputError(f"the bundle of {folder} is not at {where} any more; say where it is with --bundle")
         if digest_of(where) != about.digest:
             raise InputError(f"{where} is not the bundle that {folder} was made with; index the corpus again")
-        pipeline = load_bundle(where)
-        documents = _documents(folder)
-        parts = list(dense(pipeline))
-        if len(parts) != len(about.vectors):
-            raise InputError(f"{folder} has vectors for {len(about.vectors)} encoders of {len(parts)}; index again")
-        files = zip(parts, about.vectors, strict=True)
-        rows = {id(part): _rows(folder / name, (about.documents, part.chain.incoming)) for part, name in files}
-        texts = _Texts(documents)
+        pipeline = pipeline or load_bundle(where)
+        index = local(folder, about, pipeline, engine or about.engine, progress or Silent())
+        return cls(index.attach(), index)
 
-        def rows_of(part: EmbedPipeline) -> Rows:
-            return rows[id(part)]
+    @classmethod
+    def _at(cls, url: str, bundle: Path | str | None, pipeline: Pipeline | None, engine: str | None) -> Self:
+        if bundle is None:
+            raise InputError(f"{url} is an index on a server; say with --bundle which bundle it is for")
+        if engine is not None:
+            raise InputError(f"{url} is searched by its server; leave the engine out")
+        index = Remote.open(url, Path(bundle), pipeline or load_bundle(bundle))
+        return cls(index.attach(), index)
 
-        keep_stored(pipeline, texts, rows_of, _room() // max(1, len(rows)))
-        return cls(about, pipeline, documents)
+    @property
+    def candidate(self) -> str:
+        """What the bundle was made of."""
+        return self.index.candidate
 
-    def search(self, queries: Sequence[str], depth: int = 10) -> list[list[Hit]]:
-        """The first `depth` documents of each query, the best first; fewer where no more are found."""
-        ids, scores = self.pipeline.search(queries, min(depth, self.about.documents))
-        return [list(self._hits(found, values)) for found, values in zip(ids, scores, strict=True)]
+    @property
+    def documents(self) -> int:
+        """How many there are."""
+        return self.index.documents
 
-    def _hits(self, found: Any, scores: Any) -> Iterator[Hit]:
-        for rank, (at, score) in enumerate(zip(found.tolist(), scores.tolist(), strict=True), 1):
-            if at >= 0:
-                name, title, text = (str(self.documents[column][at]) for column in ("id", "title", "text"))
-                yield Hit(rank, name, score, title, text)
+    def search(self, queries: Sequence[str], depth: int = 10, where: Where | None = None) -> list[list[Hit]]:
+        """The first `depth` documents of each query, the best first; fewer where no more are found. With `where`, of
+        those only whose fields are so."""
+        if not queries:
+            return []
+        within = self.index.within(where or Where())
+        ids, scores = self.pipeline.search(queries, depth, within=within)
+        documents = self.index.found(sorted({one for one in ids.ravel().tolist() if one >= 0}))
+        return [list(_hits(*row, documents)) for row in zip(ids.tolist(), scores.tolist(), strict=True)]
 
-
-@dataclass(frozen=True, slots=True)
-class _Texts(Sequence[str]):
-    """Documents as they were encoded, read when they are asked for."""
-
-    table: Any
-
-    def __len__(self) -> int:
-        return int(self.table.num_rows)
-
-    def __getitem__(self, at: Any) -> Any:
-        if isinstance(at, slice):
-            return [self[one] for one in range(*at.indices(len(self)))]
-        return f"{self.table['title'][at]} {self.table['text'][at]}".strip()
+    def close(self) -> None:
+        """Let go of the files, or of the server."""
+        self.index.close()
 
 
-def _room() -> int:
-    """Bytes that an index may take: half of the memory that is free, and never less than usual."""
-    return max(LIMIT, available_memory() // 2)
-
-
-def _documents(folder: Path) -> Any:
-    import pyarrow as pa
-
-    try:
-        return pa.ipc.open_file(pa.memory_map(str(folder / DOCUMENTS))).read_all()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{folder / DOCUMENTS} cannot be read ({error}); index the corpus again") from None
-
-
-def _rows(path: Path, shape: tuple[int, int]) -> Rows:
-    try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}); index the corpus again") from None
-    if found.shape != shape or found.dtype != np.float32:
-        raise InputError(f"{path} holds {found.dtype} {found.shape} instead of float32 {shape}; index the corpus again")
-    return InMemory(found)
+def _hits(ids: Sequence[int], scores: Sequence[float], documents: Any) -> Iterator[Hit]:
+    there = [(documents[one], score) for one, score in zip(ids, scores, strict=True) if one in documents]
+    for rank, (one, score) in enumerate(there, 1):
+        yield Hit(rank, one.id, score, one.title, one.text, one.fields)

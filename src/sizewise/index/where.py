@@ -1,0 +1,127 @@
+"""Which documents a search is about: those whose fields have certain values."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from sizewise.core.errors import InputError
+
+Value = str | float | bool
+Mask = npt.NDArray[np.bool_]
+
+_CONDITION = re.compile(r"\s*(.+?)\s*(>=|<=|=)\s*(.*?)\s*", re.DOTALL)
+_FORM = 'write FIELD=VALUE, FIELD>=NUMBER, FIELD<=NUMBER or FIELD=["ONE", "OTHER"]'
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One of `values` is the field's, or one of its several; or its number lies within bounds, themselves included."""
+
+    field: str
+    values: tuple[Value, ...] = ()
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def is_range(self) -> bool:
+        return self.least is not None or self.most is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Conditions that must all hold. Without any, every document is meant."""
+
+    conditions: tuple[Condition, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.conditions)
+
+    @classmethod
+    def parse(cls, texts: Sequence[str]) -> Self:
+        """`["lang=en", "year>=2020"]`. Nothing says there whether 2020 is a number or a text: either is found.
+
+        Raises InputError for anything else.
+        """
+        return cls(tuple(map(_parsed, texts)))
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """`{"lang": "en", "tag": ["a", "b"], "year": {">=": 2020, "<=": 2024}}`; values are of the type that they have.
+
+        Raises InputError for anything else.
+        """
+        if not isinstance(value, Mapping):
+            raise InputError('a filter is an object of fields and values, as in {"lang": "en"}')
+        return cls(tuple(_from_json(str(field), wanted) for field, wanted in value.items()))
+
+
+class Within:
+    """The documents that one search may find: where they are known by their positions, and as a filter for engines."""
+
+    def __init__(self, where: Where, places: Callable[[Where], Mask]) -> None:
+        self.where = where
+        self._places = places
+
+    @cached_property
+    def mask(self) -> Mask:
+        """bool [n], by position; looked up when it is needed first."""
+        return self._places(self.where)
+
+
+def _parsed(text: str) -> Condition:
+    found = _CONDITION.fullmatch(text)
+    if not found:
+        raise InputError(f"{text!r} is no condition; {_FORM}")
+    field, sign, value = found.groups()
+    if sign == "=":
+        if value.startswith("["):
+            try:
+                return _from_json(field, json.loads(value))
+            except json.JSONDecodeError:
+                raise InputError(f"{text!r}: {value} is no JSON list; {_FORM}") from None
+        either: dict[str, Value] = {"true": True, "false": False}
+        other = either.get(value, _number(value))
+        return Condition(field, (value,) if other is None else (value, other))
+    number = _number(value)
+    if number is None:
+        raise InputError(f"{text!r}: {value!r} is no number; {_FORM}")
+    return Condition(field, least=number) if sign == ">=" else Condition(field, most=number)
+
+
+def _from_json(field: str, wanted: Any) -> Condition:
+    if isinstance(wanted, Mapping):
+        bounds = {sign: _finite(field, bound) for sign, bound in wanted.items()}
+        if not bounds or set(bounds) - {">=", "<="}:
+            raise InputError(f"the filter on {field!r} has bounds other than >= and <=; use these")
+        return Condition(field, least=bounds.get(">="), most=bounds.get("<="))
+    values = wanted if isinstance(wanted, list) else [wanted]
+    if not values:
+        raise InputError(f"the filter on {field!r} names no value; name one, or leave the field out")
+    return Condition(field, tuple(_value(field, value) for value in values))
+
+
+def _value(field: str, value: Any) -> Value:
+    if isinstance(value, str | bool):
+        return value
+    return _finite(field, value)
+
+
+def _finite(field: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InputError(f"the filter on {field!r} has {value!r}, which is no text, number or truth value")
+    return float(value)
+
+
+def _number(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None

@@ -1,0 +1,50 @@
+"""Conditions on fields, as they are typed and as JSON."""
+
+import pytest
+
+from sizewise.core.errors import InputError
+from sizewise.index.where import Condition, Where
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("lang=en", Condition("lang", ("en",))),
+        ("year=2020", Condition("year", ("2020", 2020.0))),
+        ("open=true", Condition("open", ("true", True))),
+        ("a b.c = x=y", Condition("a b.c", ("x=y",))),
+        ("empty=", Condition("empty", ("",))),
+        ("year>=2020", Condition("year", least=2020.0)),
+        ("share <= -0.5", Condition("share", most=-0.5)),
+        ('tag=["a", 1, true]', Condition("tag", ("a", 1.0, True))),
+    ],
+)
+def test_typed(text, condition):
+    assert Where.parse([text]).conditions == (condition,)
+
+
+@pytest.mark.parametrize("text", ["lang", "=en", "year>=new", "year>=nan", "tag=[1", "tag=[]", "tag=[null]", ""])
+def test_what_is_no_condition(text):
+    with pytest.raises(InputError):
+        Where.parse([text])
+
+
+def test_json():
+    where = Where.from_json({"lang": "en", "tag": ["a", "b"], "year": {">=": 2020, "<=": 2024}, "open": True, "n": 3})
+    assert where.conditions == (
+        Condition("lang", ("en",)),
+        Condition("tag", ("a", "b")),
+        Condition("year", least=2020.0, most=2024.0),
+        Condition("open", (True,)),
+        Condition("n", (3.0,)),
+    )
+    assert not Where.from_json({})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[], "lang=en", {"a": None}, {"a": {}}, {"a": {">": 1}}, {"a": {">=": "x"}}, {"a": {">=": True}}, {"a": []}],
+)
+def test_json_that_is_no_filter(value):
+    with pytest.raises(InputError):
+        Where.from_json(value)
