@@ -8,7 +8,8 @@ import pytest
 
 from sizewise.core.candidate import Model
 from sizewise.encode.encoder import Encoder
-from sizewise.serve.batcher import Batcher, Full, Late, Pace, TooMuch
+from sizewise.serve.batcher import Batcher, Full, Late, TooMuch
+from sizewise.serve.pace import Pace
 
 
 class Slow(Encoder):
@@ -34,8 +35,8 @@ class Slow(Encoder):
 
 @pytest.fixture
 def encoder(monkeypatch):
-    monkeypatch.setattr("sizewise.serve.batcher.LEAST", 1)
-    monkeypatch.setattr("sizewise.serve.batcher.WEIGHT", 0.0)
+    monkeypatch.setattr("sizewise.serve.pace.LEAST", 1)
+    monkeypatch.setattr("sizewise.serve.pace.WEIGHT", 0.0)
     monkeypatch.setattr("sizewise.serve.batcher.SHORT", 0)  # all are read while others run
     return Slow()
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sizewise.serve import metrics
-from sizewise.serve.batcher import Made
+from sizewise.serve.job import Made
 from sizewise.serve.post import Answer, written
 
 LARGE = 100_000

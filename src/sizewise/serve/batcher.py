@@ -7,27 +7,21 @@ own first, short ones by a thread that runs them, since handing them over takes 
 
 import threading
 import time
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sizewise.core.candidate import Role
 from sizewise.encode.encoder import CHARACTERS_A_TOKEN, Encoder
-from sizewise.encode.reading import Reading, together
+from sizewise.encode.reading import together
+from sizewise.serve.job import Job, Made, Piece, done, fail
+from sizewise.serve.pace import Pace
 
 READERS = 2
 SHORT = 512
 """Tokens of a request, about, that are read where they are run."""
-LEAST, MOST = 1024, 65536
-"""Tokens of a batch: enough for every core, and no more than memory is meant for."""
-WEIGHT = 0.2
-"""Of what the last batch told of the pace."""
 QUANTUM = 256
 """Tokens that a request has of a batch at least, before the next one has its turn."""
 
@@ -46,126 +40,6 @@ class Late(Full):
 
 class TooMuch(Exception):  # noqa: N818 - what was asked for is
     """A request that takes longer than any request may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast an encoder is here, and so how much of it is run at a time."""
-
-    tokens_per_s: float
-    """In large batches."""
-    batch_s: float
-    """Seconds that a batch may take."""
-    streams: int = 1
-    """Batches that are run side by side: the pace is that of all of them."""
-
-    @property
-    def tokens(self) -> int:
-        """Of what is run side by side, at most."""
-        return int(min(max(self.tokens_per_s * self.batch_s, LEAST), MOST))
-
-    def after(self, tokens: int, seconds: float) -> "Pace":
-        """What a batch of so many tokens, which took so long, makes of it. Small ones tell little."""
-        tokens *= self.streams
-        if 2 * tokens < self.tokens or seconds <= 0:
-            return self
-        return replace(self, tokens_per_s=self.tokens_per_s + WEIGHT * (tokens / seconds - self.tokens_per_s))
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """What was made of a request's texts."""
-
-    vectors: npt.NDArray[np.float32]
-    """float32 [n, d]."""
-    lengths: npt.NDArray[np.int64]
-    """Tokens of each text, [n]."""
-    cut: npt.NDArray[np.bool_]
-    """Whether the end of a text was beyond the model's limit, [n]."""
-    read_s: float
-    """Until it was tokenised."""
-    queue_s: float
-    """From then until it was run."""
-    run_s: float
-
-
-@dataclass(eq=False)
-class Job:
-    """One request's texts on their way."""
-
-    encoder: Encoder
-    texts: Sequence[str]
-    role: Role
-    prompt: str
-    deadline: float
-    """On the clock of `time.monotonic`."""
-    tokens: int = 0
-    """Of what is not run yet; guessed until it is read."""
-    future: "Future[Made]" = field(default_factory=Future)
-    asked: float = field(default_factory=time.monotonic)
-    read: float = 0.0
-    begun: float = 0.0
-    reading: Reading | None = None
-    order: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """Positions of its texts, the longest first: what is run together is of about one length."""
-    ends: list[int] = field(default_factory=list)
-    """Tokens of the texts in `order` up to each."""
-    taken: int = 0
-    """Of `order`."""
-    done: int = 0
-    vectors: npt.NDArray[np.float32] | None = None
-    _counting: threading.Lock = field(default_factory=threading.Lock)
-
-    def prepare(self) -> None:
-        """Tokenise its texts."""
-        self.reading = self.encoder.read(self.texts, self.role, self.prompt)
-        self.read = time.monotonic()
-        self.order = np.argsort(-self.reading.lengths, kind="stable")
-        self.ends = np.cumsum(np.maximum(self.reading.lengths[self.order], 1)).tolist()
-        self.vectors = np.empty((len(self.order), self.encoder.dimensions), np.float32)
-
-    @property
-    def way(self) -> tuple[int, Any]:
-        """Jobs that go the same way can be run together."""
-        assert self.reading is not None
-        return id(self.encoder), self.reading.way
-
-    @property
-    def left(self) -> bool:
-        return self.taken < len(self.order)
-
-    def take(self, most: int, *, at_least: int = 0) -> "Piece":
-        """The next texts that are at most `most` tokens together; `at_least` so many texts, whatever their tokens."""
-        before = self._upto(self.taken)
-        upto = max(self.taken + at_least, bisect_right(self.ends, before + most, lo=self.taken))
-        piece = Piece(self, self.order[self.taken : upto], self._upto(upto) - before)
-        self.taken = upto
-        return piece
-
-    def _upto(self, count: int) -> int:
-        return self.ends[count - 1] if count else 0
-
-    def put(self, rows: npt.NDArray[np.int64], vectors: npt.NDArray[np.float32]) -> None:
-        """The vectors of the texts at `rows` are made."""
-        assert self.vectors is not None
-        assert self.reading is not None
-        self.vectors[rows] = vectors
-        with self._counting:  # two streams may have texts of it
-            self.done += len(rows)
-            complete = self.done == len(self.order)
-        if complete:
-            now = time.monotonic()
-            times = (self.read - self.asked, self.begun - self.read, now - self.begun)
-            _settle(self.future, Made(self.vectors, self.reading.lengths, self.reading.cut, *times))
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Texts of a job that are in one batch."""
-
-    job: Job
-    rows: npt.NDArray[np.int64]
-    tokens: int
 
 
 class Batcher:
@@ -240,7 +114,7 @@ class Batcher:
         Raises Full when too much waits, Late when it would not be done in time, TooMuch when it never would.
         """
         if not texts:
-            return _done(np.empty((0, encoder.dimensions), np.float32))
+            return done(np.empty((0, encoder.dimensions), np.float32))
         now = time.monotonic()
         latest = now + self.longest_s
         job = Job(encoder, texts, role, prompt, min(latest, deadline or latest))
@@ -298,7 +172,7 @@ class Batcher:
                 if not job.future.done():
                     job.prepare()
             except BaseException as error:
-                _fail(job.future, error)
+                fail(job.future, error)
         with self._changed:
             for job in jobs:
                 if not job.future.done():
@@ -342,7 +216,7 @@ class Batcher:
             if batch:
                 self._running[id(batch[0].job.encoder)] += 1
         for job in late:
-            _fail(job.future, Late(max(self.backlog_s, 0.1)))
+            fail(job.future, Late(max(self.backlog_s, 0.1)))
         return batch
 
     def _gathered(self) -> list[Piece]:
@@ -376,10 +250,10 @@ class Batcher:
         for piece in batch:
             piece.job.begun = piece.job.begun or started
         try:
-            made = batch[0].job.encoder.run(together([_part(piece) for piece in batch]))
+            made = batch[0].job.encoder.run(together([piece.reading for piece in batch]))
         except Exception as error:
             if len(batch) == 1:
-                _fail(batch[0].job.future, error)
+                fail(batch[0].job.future, error)
                 return
             for piece in batch:  # whoever is to blame shall not fail the others
                 self._run([piece])
@@ -394,29 +268,7 @@ class Batcher:
         self._heard(start, tokens, seconds)
 
 
-def _part(piece: Piece) -> Reading:
-    assert piece.job.reading is not None
-    return piece.job.reading.take(piece.rows)
-
-
 def _guess(encoder: Encoder, texts: Sequence[str], prompt: str) -> int:
     """Tokens, before anybody has counted."""
     most = encoder.max_tokens or np.iinfo(np.int64).max
     return sum(min(2 + (len(prompt) + len(text)) // CHARACTERS_A_TOKEN, most) for text in texts)
-
-
-def _done(vectors: npt.NDArray[np.float32]) -> "Future[Made]":
-    """Of no texts."""
-    future: Future[Made] = Future()
-    future.set_result(Made(vectors, np.empty(0, np.int64), np.empty(0, bool), 0.0, 0.0, 0.0))
-    return future
-
-
-def _settle(future: "Future[Made]", made: Made) -> None:
-    if future.set_running_or_notify_cancel():
-        future.set_result(made)
-
-
-def _fail(future: "Future[Made]", error: BaseException) -> None:
-    if not future.done() and future.set_running_or_notify_cancel():
-        future.set_exception(error)

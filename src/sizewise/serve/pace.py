@@ -1,21 +1,52 @@
-"""How fast an encoder is on this machine now, found by running some batches before the first request comes."""
+"""How fast an encoder is on this machine, and so how much of it is run at a time.
+
+It is found by running some batches before the first request comes, and learned on from every batch.
+"""
 
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sizewise.encode.encoder import Encoder
 from sizewise.encode.pairs import pair
 from sizewise.encode.reading import Reading
-from sizewise.serve.batcher import LEAST, Pace
 
+LEAST, MOST = 1024, 65536
+"""Tokens of a batch: enough for every core, and no more than memory is meant for."""
+WEIGHT = 0.2
+"""Of what the last batch told of the pace."""
 LONGEST = 64
 """Tokens of the texts that are run: as in most requests."""
 SHARE = 0.5
 """Of the limit on latency, for one batch: a text waits for the batch that is running, and then for its own."""
 ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast an encoder is here, and so how much of it is run at a time."""
+
+    tokens_per_s: float
+    """In large batches."""
+    batch_s: float
+    """Seconds that a batch may take."""
+    streams: int = 1
+    """Batches that are run side by side: the pace is that of all of them."""
+
+    @property
+    def tokens(self) -> int:
+        """Of what is run side by side, at most."""
+        return int(min(max(self.tokens_per_s * self.batch_s, LEAST), MOST))
+
+    def after(self, tokens: int, seconds: float) -> "Pace":
+        """What a batch of so many tokens, which took so long, makes of it. Small ones tell little."""
+        tokens *= self.streams
+        if 2 * tokens < self.tokens or seconds <= 0:
+            return self
+        return replace(self, tokens_per_s=self.tokens_per_s + WEIGHT * (tokens / seconds - self.tokens_per_s))
 
 
 def paced(encoder: Encoder, texts: Sequence[str], limit_s: float) -> Pace:

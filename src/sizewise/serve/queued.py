@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from sizewise.core.candidate import Role
 from sizewise.encode.encoder import Encoder
-from sizewise.serve.batcher import Batcher, Made
+from sizewise.serve.batcher import Batcher
+from sizewise.serve.job import Made
 
 _REQUEST: ContextVar["Request | None"] = ContextVar("request", default=None)
 

@@ -11,7 +11,8 @@ from sizewise.core.errors import InputError
 from sizewise.index.where import Where
 from sizewise.search.open import Hit
 from sizewise.serve import metrics
-from sizewise.serve.batcher import Batcher, Made
+from sizewise.serve.batcher import Batcher
+from sizewise.serve.job import Made
 from sizewise.serve.queued import QueuedEncoder, Request
 from sizewise.serve.ranker import Scores
 from sizewise.serve.refused import Refused

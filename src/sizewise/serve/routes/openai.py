@@ -8,7 +8,7 @@ from starlette.responses import Response
 from sizewise.core.candidate import leaves
 from sizewise.core.errors import InputError
 from sizewise.serve import answers, metrics
-from sizewise.serve.batcher import Made
+from sizewise.serve.job import Made
 from sizewise.serve.post import Answer, Call, Post
 from sizewise.serve.refused import Refused
 from sizewise.serve.routes.common import responded, service_of
