@@ -65,7 +65,9 @@ def test_a_key_from_the_environment(serving, bundle):
     [
         (["--host", "0.0.0.0"], {}, "can be reached from other machines, and there are no keys"),
         (["--host", "::"], {}, "can be reached from other machines, and there are no keys"),
-        ([], {"SIZEWISE_API_KEY": "short"}, "a key has 16 characters or more"),
+        ([], {"SIZEWISE_API_KEY": "short"}, "a key has 16 characters or more, all of them ASCII"),
+        ([], {"SIZEWISE_API_KEY": ""}, "a key has 16 characters or more"),
+        ([], {"SIZEWISE_API_KEY": "schlüssel-schlüssel-schlüssel"}, "all of them ASCII"),
         (["--keys", "/nowhere"], {}, "cannot be read"),
         (["--host", "203.0.113.1", "--allow-anonymous"], {}, "cannot listen on 203.0.113.1"),
     ],
@@ -124,7 +126,9 @@ def test_a_port_that_is_taken(command, bundle):
 def test_names_that_lead_here_by_another_site(serving, bundle):
     """A page that a browser got elsewhere cannot ask a server on localhost under its own name."""
     running = serving(f"small={bundle}")
-    for host, status in [("evil.example", 403), ("localhost:1", 200), ("[::1]:80", 200), ("127.0.0.1", 200)]:
+    good = ("localhost:1", "[::1]:80", "127.0.0.1", "LocalHost.", "localhost.:80")
+    bad = ("evil.example", "localhost.evil.example", "localhost:evil", "127.0.0.1.evil.example:80")
+    for host, status in [*((one, 200) for one in good), *((one, 403) for one in bad)]:
         assert httpx2.get(f"{running.url}/v1/models", headers={"host": host}).status_code == status
 
 
@@ -149,6 +153,25 @@ def test_limits_of_one_request(serving, bundle):
     refused = post(running.url, input=["a"] * 4)
     assert refused.status_code == 422
     assert "a request may have 3" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("item", ["{}", "[[]]", "1.5", "null"])
+def test_a_million_wrong_items_are_told_at_once(serving, bundle, item):
+    running = serving(f"small={bundle}")
+    body = f'{{"model": "small", "input": [{",".join([item] * 200_000)}]}}'
+    began = time.monotonic()
+    answer = httpx2.post(
+        f"{running.url}/v1/embeddings", content=body, headers={"content-type": "application/json"}, timeout=30
+    )
+    assert answer.status_code == 400
+    assert len(answer.content) < 1_000
+    assert time.monotonic() - began < 3
+
+
+def test_texts_beyond_reason(serving, bundle):
+    running = serving(f"small={bundle}")
+    assert post(running.url, input=["a", "moon" * 300_000]).status_code == 413
+    assert post(running.url, "/v1/rerank", query="a" * 2_000_000, documents=["a"]).status_code == 400
 
 
 def test_ids_of_requests(serving, bundle):
@@ -181,13 +204,17 @@ def test_deadlines(serving, bundle):
     other = threading.Thread(target=post, args=(running.url,), kwargs={"input": many})
     other.start()
     time.sleep(0.05)
-    late = httpx2.post(f"{running.url}/v1/embeddings", json=ASK | {"input": many}, headers={"x-deadline-ms": "1"})
+    url = f"{running.url}/v1/embeddings"
+    late = httpx2.post(url, json=ASK | {"input": ["the moon"] * 20}, headers={"x-deadline-ms": "2"})
     other.join()
+    never = httpx2.post(url, json=ASK | {"input": ["the moon " * 10] * 2000}, headers={"x-deadline-ms": "1"})
+    assert never.status_code == 413
+    assert "send fewer texts at a time" in never.json()["error"]["message"]
     assert late.status_code == 429
     assert float(late.headers["retry-after"]) >= 1
     assert late.json()["error"]["code"] == "rate_limit_exceeded"
-    wrong = httpx2.post(f"{running.url}/v1/embeddings", json=ASK, headers={"x-deadline-ms": "soon"})
-    assert wrong.status_code == 400
+    for wrong in ("soon", "0", "-1", "9" * 5000):
+        assert httpx2.post(url, json=ASK, headers={"x-deadline-ms": wrong}).status_code == 400
 
 
 @pytest.mark.parametrize("texts", [1, 3])
@@ -226,6 +253,22 @@ def test_who_hangs_up_is_dropped(serving, bundle):
     text = httpx2.get(f"{running.url}/metrics").text
     assert 'te_request_failure{err="dropped"} 1.0' in text
     assert "te_queue_size 0.0" in text
+
+
+def test_a_rerank_that_hangs_up_is_dropped_too(serving, bundle):
+    running = serving(f"small={bundle}")
+    host, port = running.url.removeprefix("http://").split(":")
+    body = json.dumps({"query": "the moon", "documents": ["the moon and the river " * 5] * 2000}).encode()
+    head = b"POST /v1/rerank HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    for _ in range(20):
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+            time.sleep(0.06)
+    assert running.event("request", status=499, timeout=10)["texts"] == 2000
+    until = time.monotonic() + 10
+    while post(running.url).status_code != 200:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_what_was_taken_is_finished_at_the_end(serving, bundle):

@@ -154,12 +154,22 @@ def test_what_is_refused(client, change, kind, message, param):
     assert found.value.request_id
 
 
+def test_nulls_and_no_model_mean_what_is_usual(served, bundles):
+    nulls = dict.fromkeys(
+        ("model", "encoding_format", "dimensions", "input_type", "output_dtype", "truncation", "user")
+    )
+    for body in ({"input": "moon"}, {"input": "moon"} | nulls):
+        answer = httpx2.post(f"{served.url}/v1/embeddings", json=body)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["model"] == "small"
+
+
 def test_own_dimensions_are_fine(client):
     assert len(client.embeddings.create(model="small", input="moon", dimensions=32).data[0].embedding) == 32
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b'{"input": "a"}', b'{"model": 1, "input": {}}', b"\xff\xfe"]
+    "body", [b"", b"{", b"[]", b"null", b'{"model": "small"}', b'{"model": 1, "input": {}}', b"\xff\xfe"]
 )
 def test_bodies_that_are_none(served, body):
     answer = httpx2.post(f"{served.url}/v1/embeddings", content=body, headers={"content-type": "application/json"})

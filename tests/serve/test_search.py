@@ -84,6 +84,8 @@ def test_the_first_one_with_an_index(ask):
         ({"query": "moon", "top_k": 0}, 422, "top_k"),
         ({"query": "moon", "filter": {"n": {"<": 3}}}, 422, "bounds other than >= and <="),
         ({"query": "moon", "filter": {"n": []}}, 422, "names no value"),
+        ({"query": "moon", "filter": {"n": 10**400}}, 422, "is no text, number or truth value"),
+        ({"query": "moon", "filter": {"n": None}}, 422, "is no text, number or truth value"),
         ({"query": "moon", "filter": "n=3"}, 422, "filter"),
         ({"query": " "}, 422, "query is empty"),
     ],

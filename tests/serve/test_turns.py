@@ -15,7 +15,7 @@ VARIABLE = contextvars.ContextVar("variable", default="none")
 
 @pytest.fixture
 def turns():
-    found = Turns(2, waiting_s=0.2)
+    found = Turns(2, waiting_s=0.2, most=20)
     yield found
     found.close()
 
@@ -55,6 +55,21 @@ def test_the_queue_has_an_end(turns):
     asyncio.run(main())
 
 
+def test_a_burst_at_the_start(turns):
+    """Nothing is known yet of how long work takes."""
+
+    async def main():
+        over = threading.Event()
+        held = [asyncio.ensure_future(turns.of(over.wait)) for _ in range(20)]
+        await asyncio.sleep(0.01)
+        with pytest.raises(Full):
+            await turns.of(time.monotonic)
+        over.set()
+        await asyncio.gather(*held)
+
+    asyncio.run(main())
+
+
 def test_who_is_gone_before_its_turn_is_not_begun(turns):
     async def main():
         over, begun = threading.Event(), []
@@ -62,9 +77,11 @@ def test_who_is_gone_before_its_turn_is_not_begun(turns):
         gone = asyncio.ensure_future(turns.of(lambda: begun.append(1)))
         await asyncio.sleep(0.01)
         gone.cancel()
+        held[0].cancel()  # its thread goes on, and counts until it ends
         await asyncio.sleep(0.01)
+        assert turns._under_way == 2
         over.set()
-        await asyncio.gather(*held)
+        await held[1]
         await turns.of(lambda: None)
         assert not begun
 

@@ -66,7 +66,7 @@ def command(
         raise InputError("nothing to serve: give the folder of a bundle, as in sizewise serve ./bundle")
     found = named(bundles)
     secret = os.environ.pop(KEY, None)
-    known = (*(read_keys(keys) if keys else ()), *([given_key(secret)] if secret else []))
+    known = (*(read_keys(keys) if keys else ()), *([] if secret is None else [given_key(secret.strip())]))
     limits = Limits(
         texts=most_texts,
         body_bytes=int(most_mb * 1e6),

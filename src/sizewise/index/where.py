@@ -3,8 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.errors import InputError
+from sizewise.core.text import clipped
 
 Value = str | float | bool
 Mask = npt.NDArray[np.bool_]
 
+SHOWN = 100
+"""Characters of a value in an error."""
 _CONDITION = re.compile(r"\s*(.+?)\s*(>=|<=|=)\s*(.*?)\s*", re.DOTALL)
 _FORM = 'write FIELD=VALUE, FIELD>=NUMBER, FIELD<=NUMBER or FIELD=["ONE", "OTHER"]'
 
@@ -61,6 +64,11 @@ class Where:
             raise InputError('a filter is an object of fields and values, as in {"lang": "en"}')
         return cls(tuple(_from_json(str(field), wanted) for field, wanted in value.items()))
 
+    def narrowed(self, columns: Collection[tuple[str, str]]) -> "Where":
+        """The same for documents whose fields have these kinds: what is typed may be a text or a number, and an engine
+        that was asked for both would read through all documents for the one that no document has."""
+        return Where(tuple(_narrowed(one, columns) for one in self.conditions))
+
 
 class Within:
     """The documents that one search may find: where they are known by their positions, and as a filter for engines."""
@@ -73,6 +81,18 @@ class Within:
     def mask(self) -> Mask:
         """bool [n], by position; looked up when it is needed first."""
         return self._places(self.where)
+
+
+def kind_of(value: Value) -> str:
+    """What values are compared with each other: "truth", "text" or "number"."""
+    if isinstance(value, bool):
+        return "truth"
+    return "text" if isinstance(value, str) else "number"
+
+
+def _narrowed(condition: Condition, columns: Collection[tuple[str, str]]) -> Condition:
+    values = tuple(value for value in condition.values if (condition.field, kind_of(value)) in columns)
+    return replace(condition, values=values) if values else condition
 
 
 def _parsed(text: str) -> Condition:
@@ -114,9 +134,15 @@ def _value(field: str, value: Any) -> Value:
 
 
 def _finite(field: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"the filter on {field!r} has {value!r}, which is no text, number or truth value")
-    return float(value)
+    try:
+        if not isinstance(value, bool) and math.isfinite(found := float(value)) and not isinstance(value, str):
+            return found
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InputError(
+        f"the filter on {clipped(repr(field), SHOWN)} has {clipped(repr(value), SHOWN)}, which is no text, number or "
+        "truth value"
+    )
 
 
 def _number(text: str) -> float | None:

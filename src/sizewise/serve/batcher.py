@@ -16,12 +16,12 @@ import numpy as np
 from sizewise.core.candidate import Role
 from sizewise.encode.encoder import CHARACTERS_A_TOKEN, Encoder
 from sizewise.encode.reading import together
-from sizewise.serve.job import Job, Made, Piece, done, fail
+from sizewise.serve.job import Job, Made, Piece, done
 from sizewise.serve.pace import Pace
 
 READERS = 2
 SHORT = 512
-"""Tokens of a request, about, that are read where they are run."""
+"""Tokens of a request, by its characters, that are read where they are run."""
 QUANTUM = 256
 """Tokens that a request has of a batch at least, before the next one has its turn."""
 
@@ -125,17 +125,17 @@ class Batcher:
             if (full := self.full()) is not None:
                 raise full
             backlog, own = self.backlog_s, guess / self._paces[id(encoder)].tokens_per_s
-            if own > self.longest_s:
+            if now + own > job.deadline:
                 raise TooMuch(
-                    f"this request would take about {own:.0f} s, and one may take {self.longest_s:.0f} s; send fewer "
-                    "texts at a time"
+                    f"this request would take about {own:.2g} s, and it may take {job.deadline - now:.2g} s; send "
+                    "fewer texts at a time"
                 )
             if now + backlog + own > job.deadline:
                 raise Late(max(backlog, 0.1))
             self._open += 1
             self._count(job, guess)
             job.future.add_done_callback(lambda _: self._ended(job))
-            if guess <= SHORT:
+            if sum(map(len, texts)) <= SHORT * CHARACTERS_A_TOKEN:
                 self._unread.append(job)
                 self._changed.notify_all()
             else:
@@ -171,8 +171,8 @@ class Batcher:
             try:
                 if not job.future.done():
                     job.prepare()
-            except BaseException as error:
-                fail(job.future, error)
+            except Exception as error:
+                job.fail(error)
         with self._changed:
             for job in jobs:
                 if not job.future.done():
@@ -187,10 +187,12 @@ class Batcher:
             if unread:
                 self._read(unread)
             if batch := self._next():
-                self._run(batch)
-                with self._changed:
-                    self._running[id(batch[0].job.encoder)] -= 1
-                    self._changed.notify_all()
+                try:
+                    self._run(batch)
+                finally:
+                    with self._changed:
+                        self._running[id(batch[0].job.encoder)] -= 1
+                        self._changed.notify_all()
 
     def _wait(self) -> bool:
         """Until there is something to do; False when all is done and no more will come."""
@@ -216,13 +218,13 @@ class Batcher:
             if batch:
                 self._running[id(batch[0].job.encoder)] += 1
         for job in late:
-            fail(job.future, Late(max(self.backlog_s, 0.1)))
+            job.fail(Late(max(self.backlog_s, 0.1)))
         return batch
 
     def _gathered(self) -> list[Piece]:
         """Texts of the first job that has a stream and of those that go its way: what is there for each stream, as far
-        as the budget goes. Each job has a share of that, and what is left over goes to the first ones; who has texts
-        left goes to the end of the queue."""
+        as the budget goes. The first has its turn however long its next text is, each other a share, and what is left
+        over goes to the first ones; who has texts left goes to the end of the queue."""
         first = next(filter(self._has_stream, self._jobs), None)
         if first is None:
             return []
@@ -230,7 +232,8 @@ class Batcher:
         pace = self._paces[id(first.encoder)]
         room = -(-min(pace.tokens, sum(job.tokens for job in mates)) // pace.streams)
         share = max(QUANTUM, room // len(mates))
-        batch: list[Piece] = []
+        batch = [first.take(min(share, room), at_least=1)]
+        room -= batch[0].tokens
         for most in (share, room):
             for job in mates:
                 if room <= 0:
@@ -238,7 +241,6 @@ class Batcher:
                 if len((piece := job.take(min(most, room))).rows):
                     batch.append(piece)
                     room -= piece.tokens
-        batch = batch or [first.take(0, at_least=1)]  # one text is more than the budget
         for piece in batch:
             self._count(piece.job, -piece.tokens)
         begun = {id(piece.job) for piece in batch}
@@ -246,25 +248,30 @@ class Batcher:
         return batch
 
     def _run(self, batch: list[Piece]) -> None:
-        started = time.monotonic()
-        for piece in batch:
-            piece.job.begun = piece.job.begun or started
+        """Never raises: what goes wrong is for those who wait."""
         try:
-            made = batch[0].job.encoder.run(together([piece.reading for piece in batch]))
+            self._made(batch)
         except Exception as error:
             if len(batch) == 1:
-                fail(batch[0].job.future, error)
+                batch[0].job.fail(error)
                 return
             for piece in batch:  # whoever is to blame shall not fail the others
                 self._run([piece])
-            return
-        start = 0
+
+    def _made(self, batch: list[Piece]) -> None:
+        started, encoder = time.monotonic(), batch[0].job.encoder
+        with self._changed:
+            beside = self._running[id(encoder)]
+        for piece in batch:
+            piece.job.begun = piece.job.begun or started
+        made = encoder.run(together([piece.reading for piece in batch]))
+        seconds, start = time.monotonic() - started, 0
         for piece in batch:
             piece.job.put(piece.rows, made[start : start + len(piece.rows)])
             start += len(piece.rows)
-        tokens, seconds = sum(piece.tokens for piece in batch), time.monotonic() - started
-        key = id(batch[0].job.encoder)
-        self._paces[key] = self._paces[key].after(tokens, seconds)
+        tokens = sum(piece.tokens for piece in batch)
+        with self._changed:
+            self._paces[id(encoder)] = self._paces[id(encoder)].after(beside * tokens, seconds)
         self._heard(start, tokens, seconds)
 
 

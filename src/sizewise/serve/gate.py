@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from sizewise.serve import keys, metrics
+from sizewise.serve.batcher import Full, Late
 from sizewise.serve.logs import log
 from sizewise.serve.post import Answer, Call, Post
 from sizewise.serve.refused import Refused, busy, refusal, unready
@@ -34,8 +35,13 @@ ANYBODY = frozenset({"/", "/health", "/livez", "/readyz"})
 PAGE = "/page/"
 GIVEN_ID = pattern(r"[\w.:/+=-]{1,128}")
 """What is taken over as the id of a request."""
+_HOST = pattern(r"\.?(:\d*)?$")
+"""What may stand behind a host's name."""
 WATCHED_AFTER_S = 0.02
 """Work that is done sooner is done, whether its client is still there or not."""
+LONG_BODY = 2**18
+"""Bytes that take long enough to read that others should not wait for it."""
+BODIES = 8
 GONE = 499
 """The status in the log when the client hung up, as nginx has it."""
 
@@ -48,6 +54,8 @@ class Gate:
     settings: Settings
     state: State
     posts: Mapping[str, Post]
+    held: int = 0
+    """Bytes of bodies in memory."""
     _prefix: str = field(default_factory=lambda: token_hex(8))
     _numbers: "count[int]" = field(default_factory=count)
 
@@ -81,6 +89,7 @@ class Visit:
         self.post = gate.posts.get(self.path) if scope["method"] == "POST" else None
         self.told: dict[str, Any] = {}
         self.status = 0
+        self.held = 0
         self.started = time.monotonic()
 
     async def answered(self) -> None:
@@ -100,11 +109,10 @@ class Visit:
     def _let_in(self) -> None:
         """Raises Refused."""
         settings = self.gate.settings
-        if settings.is_local and not settings.keys:
+        host = _HOST.sub("", self.headers.get(b"host", b"localhost").decode("latin-1").lower())
+        if settings.is_local and not settings.keys and not is_loopback(host):
             # A page of another site can have its own name lead here, and a browser would then let it ask.
-            host = self.headers.get(b"host", b"").decode("latin-1")
-            if not any(is_loopback(one) for one in (host, host.rpartition(":")[0])):
-                raise Refused(403, "this server answers to localhost only: name it so, or give it keys")
+            raise Refused(403, "this server answers to localhost only: name it so, or give it keys")
         if self.path in ANYBODY or self.path.startswith(PAGE):
             return
         if settings.keys:
@@ -135,10 +143,18 @@ class Visit:
                     if size > limits.body_bytes:
                         raise _too_long(limits.body_bytes)
                     parts.append(part)
+                    self._holds(len(part))
                     if not message.get("more_body"):
                         return b"".join(parts)
         except TimeoutError:
             raise Refused(408, "the body of this request did not arrive in time") from None
+
+    def _holds(self, more: int) -> None:
+        """Of all bodies there are at most BODIES times the longest in memory. Raises Full beyond that."""
+        self.held += more
+        self.gate.held += more
+        if self.gate.held > BODIES * self.gate.settings.limits.body_bytes:
+            raise Full(1.0)
 
     async def _unless_gone(self, post: Post, body: bytes) -> None:
         """Answer; stop when the client hangs up before that."""
@@ -168,8 +184,13 @@ class Visit:
 
     async def _answer(self, post: Post, body: bytes) -> Answer:
         service = self.gate.state.loaded()
-        call = Call(service, service.deadline(_deadline(self.headers)), self.told)
-        return await post.answer(post.read(body), call)
+        deadline = service.deadline(_deadline(self.headers))
+        asked = post.read(body) if len(body) < LONG_BODY else await asyncio.to_thread(post.read, body)
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await post.answer(asked, Call(service, deadline, self.told))
+        except TimeoutError:
+            raise Late(max(service.batcher.backlog_s, 0.1)) from None
 
     async def refuse(self, refused: Refused) -> None:
         """Say why."""
@@ -192,6 +213,9 @@ class Visit:
 
     def over(self) -> None:
         """For Prometheus and the log."""
+        self.gate.held -= self.held
+        if self.gate.state.service is not None:
+            metrics.QUEUE.set(self.gate.state.service.batcher.waiting[0])
         took, status, route = time.monotonic() - self.started, self.status or GONE, self._route()
         metrics.ANSWERS.labels(route, str(status)).inc()
         if self.post is not None:
@@ -222,7 +246,7 @@ def _deadline(headers: Headers) -> int | None:
     given = headers.get(b"x-deadline-ms")
     if given is None:
         return None
-    if not given.isdigit() or not 1 <= int(given) <= 10**9:
+    if not given.isdigit() or len(given) > 9 or int(given) < 1:
         raise Refused(400, "x-deadline-ms is a number of milliseconds, 1 or more", param="x-deadline-ms")
     return int(given)
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +58,8 @@ class Job:
     """Of `order`."""
     done: int = 0
     vectors: npt.NDArray[np.float32] | None = None
-    _counting: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _ended: bool = False
 
     def prepare(self) -> None:
         """Tokenise its texts."""
@@ -94,13 +95,25 @@ class Job:
         assert self.vectors is not None
         assert self.reading is not None
         self.vectors[rows] = vectors
-        with self._counting:  # two streams may have texts of it
+        with self._lock:  # two streams may have texts of it
             self.done += len(rows)
             complete = self.done == len(self.order)
         if complete:
             now = time.monotonic()
             times = (self.read - self.asked, self.begun - self.read, now - self.begun)
-            settle(self.future, Made(self.vectors, self.reading.lengths, self.reading.cut, *times))
+            made = Made(self.vectors, self.reading.lengths, self.reading.cut, *times)
+            self._end(lambda: self.future.set_result(made))
+
+    def fail(self, error: BaseException) -> None:
+        """Whoever waits for it is told."""
+        self._end(lambda: self.future.set_exception(error))
+
+    def _end(self, tell: Callable[[], None]) -> None:
+        """It ends once, though two streams find out at a time that it is late, or fail at it."""
+        with self._lock:
+            first, self._ended = not self._ended, True
+        if first and self.future.set_running_or_notify_cancel():
+            tell()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +135,3 @@ def done(vectors: npt.NDArray[np.float32]) -> "Future[Made]":
     future: Future[Made] = Future()
     future.set_result(Made(vectors, np.empty(0, np.int64), np.empty(0, bool), 0.0, 0.0, 0.0))
     return future
-
-
-def settle(future: "Future[Made]", made: Made) -> None:
-    if future.set_running_or_notify_cancel():
-        future.set_result(made)
-
-
-def fail(future: "Future[Made]", error: BaseException) -> None:
-    if not future.done() and future.set_running_or_notify_cancel():
-        future.set_exception(error)

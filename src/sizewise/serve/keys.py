@@ -56,8 +56,10 @@ def read_keys(path: Path) -> tuple[str, ...]:
 
 def given_key(key: str) -> str:
     """The hash of a key that the user set. Raises InputError when it can be guessed."""
-    if len(key) < SHORTEST:
-        raise InputError(f"a key has {SHORTEST} characters or more; make one with sizewise serve --new-key")
+    if len(key) < SHORTEST or not key.isascii():
+        raise InputError(
+            f"a key has {SHORTEST} characters or more, all of them ASCII; make one with sizewise serve --new-key"
+        )
     return hashed(key)
 
 

@@ -42,8 +42,7 @@ class Pace:
         return int(min(max(self.tokens_per_s * self.batch_s, LEAST), MOST))
 
     def after(self, tokens: int, seconds: float) -> "Pace":
-        """What a batch of so many tokens, which took so long, makes of it. Small ones tell little."""
-        tokens *= self.streams
+        """What so many tokens, on all streams that were running, make of it. Small batches tell little."""
         if 2 * tokens < self.tokens or seconds <= 0:
             return self
         return replace(self, tokens_per_s=self.tokens_per_s + WEIGHT * (tokens / seconds - self.tokens_per_s))

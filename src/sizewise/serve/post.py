@@ -57,18 +57,22 @@ class Post:
         try:
             return self._adapter.validate_json(body)
         except ValidationError as error:
-            wrong = error
-        if wrong.errors()[0]["type"] == "json_invalid":  # halves of surrogate pairs are none to the quick reader
+            first = _first(error)
+        if first["type"] == "json_invalid":  # halves of surrogate pairs are none to the quick reader
             try:
                 return self._adapter.validate_python(json.loads(body))
             except ValidationError as error:
-                wrong = error
+                first = _first(error)
             except (ValueError, RecursionError):
                 pass
-        first = wrong.errors()[0]
         where = ".".join(map(str, first["loc"])) or "body"
         status = 400 if is_openai(self.path) or first["type"] == "json_invalid" else 422
         raise Refused(status, f"{where}: {first['msg']}", param=where.partition(".")[0])
+
+
+def _first(error: ValidationError) -> Any:
+    """What is wrong first, without what was sent."""
+    return error.errors(include_url=False, include_context=False, include_input=False)[0]
 
 
 def written(value: Any, headers: Mapping[str, str] | None = None) -> Answer:

@@ -1,7 +1,7 @@
 """An encoder whose texts go through the batcher: what a pipeline runs is run with what others ask for."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -23,6 +23,8 @@ class Request:
     def __init__(self, deadline: float | None = None) -> None:
         self.deadline = deadline
         self.made: list[Made] = []
+        self._pending: Future[Made] | None = None
+        self._gone = False
 
     @contextmanager
     def current(self) -> Iterator["Request"]:
@@ -32,6 +34,20 @@ class Request:
             yield self
         finally:
             _REQUEST.reset(token)
+
+    def wait(self, pending: "Future[Made]") -> Made:
+        """What comes of it. Raises CancelledError when nobody waits for the request any more."""
+        self._pending = pending
+        if self._gone:
+            pending.cancel()
+        self.made.append(pending.result())
+        return self.made[-1]
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more: what it has in the queue leaves it."""
+        self._gone = True
+        if self._pending is not None:
+            self._pending.cancel()
 
     @property
     def tokens(self) -> int:
@@ -67,12 +83,9 @@ class QueuedEncoder(Encoder):
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         """Raises what `Batcher.submit` and its futures do."""
         request = _REQUEST.get()
-        deadline = request.deadline if request is not None else None
-        wait = None if deadline is None else max(0.0, deadline - time.monotonic()) + 60.0
-        made = self._batcher.submit(self.inner, texts, role, prompt, deadline).result(wait)
-        if request is not None:
-            request.made.append(made)
-        return made.vectors
+        deadline = None if request is None else request.deadline
+        pending = self._batcher.submit(self.inner, texts, role, prompt, deadline)
+        return (pending.result() if request is None else request.wait(pending)).vectors
 
     def load(self) -> None:
         self.inner.load()

@@ -13,8 +13,11 @@ from sizewise.encode.pairs import pair
 from sizewise.pipeline.hybrid import Fresh, RerankPipeline, Together
 from sizewise.pipeline.live import EmbedPipeline, Given, Pipeline
 from sizewise.pipeline.parts import dense
+from sizewise.serve.batcher import TooMuch
 
 Scores = npt.NDArray[np.float32]
+MOST_CHARACTERS = 2**25
+"""Of all pairs of a request."""
 
 
 class Ranker(Protocol):
@@ -30,7 +33,7 @@ class Ranker(Protocol):
         ...
 
     def relevance(self, scores: Scores) -> Scores:
-        """The same between 0 and 1 where scores have no bounds of their own."""
+        """The same between 0 and 1 where they are a cross-encoder's; others are as they were measured."""
         ...
 
 
@@ -56,6 +59,8 @@ class ByCross:
     kind = "cross-encoder"
 
     def scores(self, query: str, texts: Sequence[str]) -> Scores:
+        if len(query) * len(texts) > MOST_CHARACTERS:  # each pair has the query with it
+            raise TooMuch("this query is too long for so many texts; send fewer at a time")
         return self.encoder.encode([pair(query, text) for text in texts], "text", "")[:, 0]
 
     def relevance(self, scores: Scores) -> Scores:
@@ -69,7 +74,10 @@ class ByCosine:
     """An encoder's float vectors, compared as they were measured."""
 
     pipeline: EmbedPipeline
-    kind = "cosine"
+
+    @property
+    def kind(self) -> str:
+        return "cosine" if self.pipeline.chain.cosine else "dot product"
 
     def scores(self, query: str, texts: Sequence[str]) -> Scores:
         chain = floats(self.pipeline.chain)

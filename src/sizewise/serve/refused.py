@@ -28,11 +28,11 @@ class Refused(Exception):  # noqa: N818 - the request is
 
 
 def is_openai(path: str) -> bool:
-    return path.startswith(("/v1", "/v2"))
+    return path.startswith(("/v1", "/v2", "/embeddings"))
 
 
 _TYPES = {401: "invalid_request_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error"}
-_KINDS = {422: "Tokenizer", 424: "Backend", 429: "Overloaded", 500: "Backend", 503: "Unhealthy"}
+_KINDS = {424: "Backend", 429: "Overloaded", 500: "Backend", 503: "Unhealthy"}
 
 
 def busy(error: Full) -> Refused:

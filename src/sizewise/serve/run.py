@@ -4,9 +4,12 @@ import os
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import cycle
 from pathlib import Path
+from types import FrameType
 
 import portalocker
 
@@ -21,6 +24,8 @@ PLACE = "SIZEWISE_SERVE_PLACE"
 """A folder that the workers of one server share."""
 STARTUP_FAILURE = 3
 """What uvicorn takes to mean that starting again would fail again."""
+CLAIM_S = 10.0
+"""A worker that was killed gives its processors back as soon as the system is through with it."""
 SWITCH_S = 0.0005
 """A thread that has work asks for Python's lock so soon, instead of after 5 ms: longer than a short text takes."""
 KEEP_ALIVE_S = 75
@@ -80,8 +85,13 @@ def _serve_here(settings: Settings, listener: socket.socket) -> None:
     def end() -> None:
         server.should_exit = True
 
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            state.ending = True  # from now on it is not ready, while it finishes what it took
+            super().handle_exit(sig, frame)
+
     app, state = make_app(settings, end)
-    server = uvicorn.Server(uvicorn.Config(app, **_options(settings)))  # type: ignore[arg-type]
+    server = Server(uvicorn.Config(app, **_options(settings)))  # type: ignore[arg-type]
     server.run(sockets=[listener])
     if state.error is not None:
         raise state.error
@@ -120,15 +130,19 @@ def worker_app() -> object:
 
 def _claimed(place: Path, workers: int) -> int:
     """A number from 0 that no other living worker has: whoever dies gives it back."""
-    for at in range(workers):
+    until = time.monotonic() + CLAIM_S
+    for at in cycle(range(workers)):
         lock = portalocker.Lock(place / f"worker-{at}", mode="a", timeout=0, fail_when_locked=True)
         try:
             lock.acquire()
         except portalocker.exceptions.LockException:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.01)
             continue
         _HELD.callback(lock.release)
         return at
-    return 0  # one that was killed has not gone yet
+    raise RunError("another worker has the processors of this one, and does not give them back")
 
 
 def _settle_down(at: int, settings: Settings) -> None:

@@ -1,13 +1,18 @@
 """What clients send. Answers are written by the routes: they hold vectors, which JSON libraries need no model for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sizewise.core.candidate import Role
 from sizewise.serve.space import Encoding, Kind
 
-TokenIds = Annotated[list[Annotated[int, Field(ge=0, le=2**31 - 1)]], Field(min_length=1)]
+Item = TypeVar("Item")
+Several = Annotated[list[Item], Field(fail_fast=True, max_length=100_000)]
+"""Told of the first item that is wrong, and not of a million."""
+TokenId = Annotated[int, Field(ge=0, le=2**31 - 1)]
+TokenIds = Annotated[list[TokenId], Field(fail_fast=True, min_length=1, max_length=100_000)]
+Query = Annotated[str, Field(min_length=1, max_length=1_000_000)]
 Name = Annotated[str, Field(max_length=512)]
 
 ROLE_OF: dict[str | None, Role] = {
@@ -41,19 +46,23 @@ class Body(BaseModel):
 class EmbeddingsRequest(Body):
     """OpenAI's, and what Jina, Voyage and Cohere have beside it."""
 
-    input: str | list[str] | TokenIds | list[TokenIds] = Field(
+    input: str | Several[str] | TokenIds | Several[TokenIds] = Field(
         description="A text, texts, or token ids of the model's own tokenizer.",
         examples=["Where is my parcel?", ["Where is my parcel?", "Can I pay by card?"]],
     )
-    model: Name = Field(description="A name of `GET /v1/models`.", examples=["bundle"])
-    encoding_format: Encoding = Field("float", description="`base64`: the bytes of each vector, little-endian.")
+    model: Name | None = Field(
+        None, description="A name of `GET /v1/models`; the server's first bundle if left out.", examples=["bundle"]
+    )
+    encoding_format: Encoding | None = Field("float", description="`base64`: the bytes of each vector, little-endian.")
     dimensions: int | None = Field(
         None, ge=1, description="Fewer, cut and scaled to length one again; only as measured."
     )
     user: str | None = Field(None, description="Not looked at.")
     input_type: InputType | None = Field(None, description="Which of the model's prompts stands before the texts.")
-    output_dtype: Kind = Field("float", description="`int8`, `binary` or `ubinary` where the bundle was measured so.")
-    truncation: bool = Field(True, description="False: a text beyond the model's limit is an error.")
+    output_dtype: Kind | None = Field(
+        "float", description="`int8`, `binary` or `ubinary` where the bundle was measured so."
+    )
+    truncation: bool | None = Field(True, description="False: a text beyond the model's limit is an error.")
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"model": "bundle", "input": ["Where is my parcel?", "Can I pay by card?"]}]}
@@ -63,14 +72,14 @@ class EmbeddingsRequest(Body):
 class RerankRequest(Body):
     """Cohere's and Jina's."""
 
-    query: str = Field(min_length=1, examples=["How do I pay?"])
-    documents: list[str | dict[str, Any]] = Field(
+    query: Query = Field(examples=["How do I pay?"])
+    documents: Several[str | dict[str, Any]] = Field(
         description="Texts, or objects with a `text`.", examples=[["By card.", "The parcel is late."]]
     )
     model: Name | None = Field(None, description="A name of `GET /v1/models`; the server's first bundle if left out.")
     top_n: int | None = Field(None, ge=1, description="So many of the best.")
-    return_documents: bool = False
-    raw_scores: bool = Field(False, description="A cross-encoder's own numbers, not between 0 and 1.")
+    return_documents: bool | None = False
+    raw_scores: bool | None = Field(False, description="A cross-encoder's own numbers, not between 0 and 1.")
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"query": "How do I pay?", "documents": ["By card.", "The parcel is late."]}]}
@@ -80,13 +89,13 @@ class RerankRequest(Body):
 class TeiEmbedRequest(Body):
     """TEI's `/embed`."""
 
-    inputs: str | TokenIds | list[str | TokenIds] = Field(
+    inputs: str | TokenIds | Several[str | TokenIds] = Field(
         description="A text, texts, or token ids.", examples=["Where is my parcel?"]
     )
     truncate: bool | None = Field(None, description="False: a text beyond the model's limit is an error.")
     truncation_direction: Literal["Right", "right"] = Field("Right", description="Ends are cut off, never beginnings.")
     prompt_name: InputType | None = Field(None, description="`query` or `document`: which prompt stands before.")
-    normalize: bool = True
+    normalize: bool | None = True
     dimensions: int | None = Field(None, ge=1)
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": "Where is my parcel?"}]})
@@ -95,12 +104,12 @@ class TeiEmbedRequest(Body):
 class TeiRerankRequest(Body):
     """TEI's `/rerank`."""
 
-    query: str = Field(min_length=1, examples=["How do I pay?"])
-    texts: list[str] = Field(examples=[["By card.", "The parcel is late."]])
+    query: Query = Field(examples=["How do I pay?"])
+    texts: Several[str] = Field(examples=[["By card.", "The parcel is late."]])
     truncate: bool | None = None
     truncation_direction: Literal["Right", "right"] = "Right"
-    raw_scores: bool = False
-    return_text: bool = False
+    raw_scores: bool | None = False
+    return_text: bool | None = False
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"query": "How do I pay?", "texts": ["By card.", "The parcel is late."]}]}
@@ -110,7 +119,7 @@ class TeiRerankRequest(Body):
 class SearchRequest(Body):
     """A search of an index."""
 
-    query: str = Field(min_length=1, examples=["my heating stays cold"])
+    query: Query = Field(examples=["my heating stays cold"])
     model: Name | None = Field(None, description="A name of `GET /v1/models`; the first one with an index if left out.")
     top_k: int = Field(10, ge=1, description="Documents, at most.")
     filter: dict[str, Any] | None = Field(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sizewise.core.candidate import Role
 from sizewise.core.errors import InputError
@@ -21,6 +22,9 @@ from sizewise.serve.settings import Settings
 from sizewise.serve.space import Space
 from sizewise.serve.turns import Turns
 
+Result = TypeVar("Result")
+MOST_CHARACTERS = 1_000_000
+"""Of a text: some tokenizers read all of it before they cut it."""
 THREADS = 16
 """That search and rank: most of their time they wait for the batcher."""
 
@@ -49,7 +53,7 @@ class Service:
         except BaseException:
             batcher.close()
             raise
-        return cls(settings, batcher, served, Turns(THREADS, limits.waiting_s))
+        return cls(settings, batcher, served, Turns(THREADS, limits.waiting_s, limits.requests))
 
     def close(self) -> None:
         """Finish what was taken, and let go of indexes."""
@@ -85,8 +89,7 @@ class Service:
         found = served.ranker
         if found is None:
             raise Refused(400, f"{served.name} ({served.candidate}) has nothing that scores texts; search with it")
-        with request.current():
-            return await self.turns.of(lambda: found.scores(query, texts))
+        return await self._turn(request, lambda: found.scores(query, texts))
 
     async def search(self, served: Served, query: str, depth: int, where: Where | None, request: Request) -> list[Hit]:
         """What is found. Raises Refused where the bundle has no index."""
@@ -96,9 +99,16 @@ class Service:
                 400,
                 f"{served.name} has no index; make one beside its bundle: sizewise index {served.folder.name} CORPUS",
             )
-        with request.current():
-            (found,) = await self.turns.of(lambda: searcher.search([query], depth, where))
+        (found,) = await self._turn(request, lambda: searcher.search([query], depth, where))
         return found
+
+    async def _turn(self, request: Request, work: Callable[[], Result]) -> Result:
+        try:
+            with request.current():
+                return await self.turns.of(work)
+        except asyncio.CancelledError:
+            request.give_up()
+            raise
 
 
 def checked_texts(texts: Sequence[str], most: int, *, param: str) -> Sequence[str]:
@@ -107,14 +117,20 @@ def checked_texts(texts: Sequence[str], most: int, *, param: str) -> Sequence[st
         raise Refused(400, f"{param} is empty; give at least one text", param=param, code="empty")
     if len(texts) > most:
         raise Refused(422, f"{param} holds {len(texts):,} texts, and a request may have {most:,}", param=param)
+    too_long = next((at for at, text in enumerate(texts) if len(text) > MOST_CHARACTERS), None)
+    if too_long is not None:
+        raise Refused(413, f"{param}[{too_long}] is longer than {MOST_CHARACTERS:,} characters", param=param)
     if not all(texts):
         at = next(at for at, text in enumerate(texts) if not text)
         raise Refused(400, f"{param}[{at}] is an empty string", param=param, code="empty")
     return texts
 
 
-def texts_of_ids(served: Served, ids: Sequence[Sequence[int]], *, param: str) -> list[str]:
-    """Texts of token ids of the bundle's own tokenizer. Raises Refused for ids that it does not have."""
+def texts_of_ids(served: Served, ids: Sequence[Sequence[int]], most: int, *, param: str) -> list[str]:
+    """Texts of token ids of the bundle's own tokenizer. Raises Refused for more than `most`, and for ids that it does
+    not have."""
+    if len(ids) > most:
+        raise Refused(422, f"{param} holds {len(ids):,} texts, and a request may have {most:,}", param=param)
     (encoder, *_) = served.encoders
     try:
         return [encoder.text_of(list(one)) for one in ids]

@@ -5,7 +5,6 @@ import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sizewise.serve import metrics
 from sizewise.serve.batcher import Full
 from sizewise.serve.logs import log
 from sizewise.serve.refused import unready
@@ -35,8 +34,6 @@ class State:
         # What is loaded stays: a full collection would look through it all, for longer than many requests take.
         gc.collect()
         gc.freeze()
-        batcher = self.service.batcher
-        metrics.QUEUE.set_function(lambda: batcher.waiting[0])
         log("ready", models=list(self.service.served))
 
     async def close(self) -> None:

@@ -1,11 +1,12 @@
 """Threads for work that is no batch: searching, ranking. Who comes while all are busy waits in a queue with an end."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sizewise.serve.batcher import Full
 
@@ -17,9 +18,11 @@ WEIGHT = 0.1
 class Turns:
     """`await turns.of(work)` runs `work` in a thread, and raises Full instead when it would wait too long."""
 
-    def __init__(self, threads: int, waiting_s: float) -> None:
-        self._threads, self._waiting_s = threads, waiting_s
+    def __init__(self, threads: int, waiting_s: float, most: int) -> None:
+        """At most `most` are under way, those that wait among them."""
+        self._threads, self._waiting_s, self._most = threads, waiting_s, most
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="turn")
+        self._lock = threading.Lock()
         self._under_way = 0
         self._usual_s = 0.0
 
@@ -31,20 +34,25 @@ class Turns:
     async def of(self, work: Callable[[], Result]) -> Result:
         """What `work` returns or raises, with the context variables of the caller; not begun when the caller is gone
         before its turn. Raises Full."""
-        if (wait := self.wait_s) > self._waiting_s:
-            raise Full(wait)
-        self._under_way += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, self._timed, work)
-        finally:
-            self._under_way -= 1
+        if (wait := self.wait_s) > self._waiting_s or self._under_way >= self._most:
+            raise Full(max(wait, 0.1))
+        with self._lock:
+            self._under_way += 1
+        future = self._pool.submit(copy_context().run, self._timed, work)
+        future.add_done_callback(self._ended)  # also of one whose caller is gone: its thread is busy until then
+        return await asyncio.wrap_future(future)
 
     def _timed(self, work: Callable[[], Result]) -> Result:
         started = time.monotonic()
         try:
             return work()
         finally:
-            self._usual_s += WEIGHT * (time.monotonic() - started - self._usual_s)
+            with self._lock:
+                self._usual_s += WEIGHT * (time.monotonic() - started - self._usual_s)
+
+    def _ended(self, _: "Future[Any]") -> None:
+        with self._lock:
+            self._under_way -= 1
 
     def close(self) -> None:
         """Finish what was taken."""

@@ -1,5 +1,6 @@
 """OpenAI's `/v1/embeddings` and `/v1/models`."""
 
+import asyncio
 from typing import Any, cast
 
 from fastapi import APIRouter, Request
@@ -29,18 +30,18 @@ async def embeddings(asked: EmbeddingsRequest, call: Call) -> Answer:
     service = call.service
     served = service.named(asked.model)
     space = space_of(served)
+    kind, most = asked.output_dtype or "float", service.settings.limits.texts
     try:
-        space.check(asked.output_dtype, asked.dimensions)
+        space.check(kind, asked.dimensions)
     except InputError as error:
-        wrong = "dimensions" if asked.output_dtype in space.kinds else "output_dtype"
-        raise Refused(400, str(error), param=wrong) from None
-    texts = checked_texts(_texts(served, asked), service.settings.limits.texts, param="input")
+        raise Refused(400, str(error), param="dimensions" if kind in space.kinds else "output_dtype") from None
+    texts = checked_texts(await _texts(served, asked, most), most, param="input")
     role = ROLE_OF[asked.input_type]
     call.told |= {"model": served.name, "texts": len(texts)}
     made = await service.embed(space, texts, role, call.deadline)
-    if made.cut.any() and not asked.truncation:
+    if made.cut.any() and asked.truncation is False:
         raise Refused(400, _too_long(made, served), param="input", code="context_length_exceeded")
-    rows = written(space.given(made.vectors, role, asked.output_dtype, asked.dimensions), asked.encoding_format)
+    rows = written(space.given(made.vectors, role, kind, asked.dimensions), asked.encoding_format or "float")
     metrics.EMBEDDED.inc(len(texts))
     tokens = int(made.lengths.sum())
     call.told |= {"tokens": tokens, "cut": int(made.cut.sum())}
@@ -72,14 +73,14 @@ def space_of(served: Served) -> Space:
     return served.space
 
 
-def _texts(served: Served, asked: EmbeddingsRequest) -> list[str]:
+async def _texts(served: Served, asked: EmbeddingsRequest, most: int) -> list[str]:
     given = asked.input
     if isinstance(given, str):
         return [given]
     if not given or isinstance(given[0], str):
         return cast("list[str]", given)
     ids = [given] if isinstance(given[0], int) else given
-    return texts_of_ids(served, ids, param="input")
+    return await asyncio.to_thread(texts_of_ids, served, ids, most, param="input")
 
 
 def _too_long(made: Made, served: Served) -> str:

@@ -20,7 +20,7 @@ async def rerank(asked: RerankRequest, call: Call) -> Answer:
     served = call.service.named(asked.model)
     texts = [_text(one, at) for at, one in enumerate(asked.documents)]
     work = queued.Request(call.deadline)
-    scores = await _scores(call, served, asked.query, texts, work, raw=asked.raw_scores)
+    scores = await _scores(call, served, asked.query, texts, work, raw=bool(asked.raw_scores))
     results: list[dict[str, Any]] = [
         {"index": at, "relevance_score": float(scores[at])}
         | ({"document": {"text": encodable(texts[at])}} if asked.return_documents else {})
@@ -43,7 +43,7 @@ async def either(asked: TeiRerankRequest | RerankRequest, call: Call) -> Answer:
         return await rerank(asked, call)
     served = call.service.named(None)
     work = queued.Request(call.deadline)
-    scores = await _scores(call, served, asked.query, asked.texts, work, raw=asked.raw_scores)
+    scores = await _scores(call, served, asked.query, asked.texts, work, raw=bool(asked.raw_scores))
     if work.cut and asked.truncate is False:
         raise Refused(413, f"Input validation error: `inputs` must have at most {served.max_tokens} tokens")
     results = [

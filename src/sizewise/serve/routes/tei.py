@@ -1,7 +1,8 @@
 """TEI's `/embed` and `/info`, for clients of text-embeddings-inference."""
 
+import asyncio
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -25,7 +26,7 @@ async def embed(asked: TeiEmbedRequest, call: Call) -> Answer:
     service = call.service
     served = service.named(None)
     space = space_of(served)
-    if not asked.normalize and space.chain.cosine:
+    if asked.normalize is False and space.chain.cosine:
         raise Refused(
             413, "Input validation error: this model's vectors were measured with length one; leave normalize"
         )
@@ -33,7 +34,8 @@ async def embed(asked: TeiEmbedRequest, call: Call) -> Answer:
         space.check("float", asked.dimensions)
     except InputError as error:
         raise Refused(413, f"Input validation error: {error}") from None
-    texts = checked_texts(_texts(served, asked), service.settings.limits.texts, param="inputs")
+    most = service.settings.limits.texts
+    texts = checked_texts(await _texts(served, asked, most), most, param="inputs")
     role = ROLE_OF[asked.prompt_name]
     call.told |= {"model": served.name, "texts": len(texts)}
     made = await service.embed(space, texts, role, call.deadline)
@@ -52,16 +54,14 @@ async def embed(asked: TeiEmbedRequest, call: Call) -> Answer:
 POSTS = (Post("/embed", TeiEmbedRequest, embed, "TEI", "Texts to vectors (TEI)"),)
 
 
-def _texts(served: Served, asked: TeiEmbedRequest) -> list[str]:
+async def _texts(served: Served, asked: TeiEmbedRequest, most: int) -> list[str]:
     given = asked.inputs
     if isinstance(given, str):
         return [given]
-    if given and isinstance(given[0], int):
-        return texts_of_ids(served, [given], param="inputs")
-    return [
-        one if isinstance(one, str) else texts_of_ids(served, [one], param="inputs")[0]  # type: ignore[list-item]
-        for one in given
-    ]
+    items = cast("list[str | list[int]]", [given] if given and isinstance(given[0], int) else given)
+    ids = [one for one in items if not isinstance(one, str)]
+    read = iter(await asyncio.to_thread(texts_of_ids, served, ids, most, param="inputs") if ids else [])
+    return [one if isinstance(one, str) else next(read) for one in items]
 
 
 @router.get("/info", summary="What is served (TEI)")
