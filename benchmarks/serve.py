@@ -3,10 +3,10 @@
     python -m venv infinity && infinity/bin/pip install torch==2.13.0 "infinity-emb[server,torch,optimum]==0.0.78"
     python benchmarks/serve.py BUNDLE [--single BUNDLE] [--infinity infinity/bin/infinity_emb] [--json FILE]
 
-BUNDLE is one of all-MiniLM-L6-v2 (`sizewise build all-MiniLM-L6-v2@int8 --out BUNDLE`), `--single` another one that single
-texts are asked of (`@int8/onnx`). Peers: sentence-transformers behind plain FastAPI, and infinity-emb on torch, in an
-environment of its own. All servers run during the whole benchmark and are asked in turns, so that a machine's drift hits
-all alike. The load generator is pinned to one of the processors that the servers use; what it costs is told.
+BUNDLE is one of all-MiniLM-L6-v2 (`sizewise build all-MiniLM-L6-v2@int8 --out BUNDLE`), `--single` another one that
+single texts are asked of (`@int8/onnx`). Peers: sentence-transformers behind plain FastAPI, and infinity-emb on torch, in
+an environment of its own. All servers run during the whole benchmark and are asked in turns, so that a machine's drift
+hits all alike. The load generator is pinned to one of the processors that the servers use; what it costs is told.
 
 What it prints: the offline engine's texts/s with every processor; for each server and kind of request the latency of one
 client alone, the throughput at saturation (the best of several numbers of connections), and the latency at 25, 50, 75 and

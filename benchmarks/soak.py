@@ -27,14 +27,22 @@ def mixed(url, texts, minutes, share, with_search):
     long = [" ".join(texts[at : at + 60]) for at in range(0, 600, 60)]
     bodies = {
         "single": ("/v1/embeddings", [{"model": "m", "input": text} for text in texts[:500]], 0.45),
-        "base64": ("/v1/embeddings", [{"model": "m", "input": t, "encoding_format": "base64"} for t in texts[:99]], 0.1),
+        "base64": (
+            "/v1/embeddings",
+            [{"model": "m", "input": t, "encoding_format": "base64"} for t in texts[:99]],
+            0.1,
+        ),
         "lists": (
             "/v1/embeddings",
             [{"model": "m", "input": texts[at : at + random.randint(2, 64)]} for at in range(0, 3000, 64)],
             0.01,
         ),
         "long": ("/embed", [{"inputs": text} for text in long], 0.02),
-        "rerank": ("/v1/rerank", [{"query": t, "documents": texts[at : at + 9]} for at, t in enumerate(texts[:99])], 0.02),
+        "rerank": (
+            "/v1/rerank",
+            [{"query": t, "documents": texts[at : at + 9]} for at, t in enumerate(texts[:99])],
+            0.02,
+        ),
         "wrong": ("/v1/embeddings", [{"model": "x", "input": "a"}, {"input": []}, {"model": "m", "input": ""}], 0.1),
     }
     if with_search:
@@ -89,7 +97,9 @@ def overloaded(server, texts, args, capacity):
         after.append((round(time.monotonic() - ended, 1), probe["p50_ms"]))
     back = next((at for at, p50 in after if p50 and p50 < 2 * calm["p50_ms"]), None)
     counts = Counter({status: count for status, count in result["statuses"].items()})
-    print(f"{args.times:g} x {capacity:,.0f}/s for {args.overload} s: {dict(counts)}, unanswered {result['unanswered']}")
+    print(
+        f"{args.times:g} x {capacity:,.0f}/s for {args.overload} s: {dict(counts)}, unanswered {result['unanswered']}"
+    )
     print(
         f"served: p50 {result['p50_ms']:,.0f} ms and p99 {result['p99_ms']:,.0f} from when they were due, at most "
         f"{result['max_since_sent_ms']:,.0f} from when they were sent (the generator ran out of connections)"
