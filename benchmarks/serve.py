@@ -4,13 +4,13 @@
     python benchmarks/serve.py BUNDLE [--single BUNDLE] [--infinity infinity/bin/infinity_emb] [--json FILE]
 
 BUNDLE is one of all-MiniLM-L6-v2 (`sizewise build all-MiniLM-L6-v2@int8 --out BUNDLE`), `--single` another one that
-single texts are asked of (`@int8/onnx`). Peers: sentence-transformers behind plain FastAPI, and infinity-emb on torch, in
-an environment of its own. All servers run during the whole benchmark and are asked in turns, so that a machine's drift
-hits all alike. The load generator is pinned to one of the processors that the servers use; what it costs is told.
+single texts are asked of (`@int8/onnx`). Peers: sentence-transformers behind plain FastAPI, and infinity-emb on torch,
+in an environment of its own. All servers run during the whole benchmark and are asked in turns, so that a machine's
+drift hits all alike. The load generator is pinned to one of the processors that the servers use; what it costs is told.
 
-What it prints: the offline engine's texts/s with every processor; for each server and kind of request the latency of one
-client alone, the throughput at saturation (the best of several numbers of connections), and the latency at 25, 50, 75 and
-90% of it in an open load.
+What it prints: the offline engine's texts/s with every processor; for each server and kind of request the latency of
+one client alone, the throughput at saturation (the best of several numbers of connections), and the latency at 25, 50,
+75 and 90% of it in an open load.
 """
 
 import argparse
@@ -79,9 +79,9 @@ def contenders(args):
         from sizewise.encode.resolve import resolve
 
         folder = resolve(Model(MODEL)).folder.path
-        words = f"v2 --model-id {folder} --served-model-name m --engine torch --device cpu --no-bettertransformer --port 8153"
+        words = f"v2 --model-id {folder} --served-model-name m --engine torch --device cpu --no-bettertransformer"
         found["infinity-emb (torch)"] = Server(
-            [str(args.infinity), *words.split(), "--url-prefix", "/v1"],
+            [str(args.infinity), *words.split(), "--port", "8153", "--url-prefix", "/v1"],
             "http://127.0.0.1:8153",
             "http://127.0.0.1:8153/health",
             env={"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"},

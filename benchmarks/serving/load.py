@@ -1,9 +1,9 @@
 """A load generator that costs little: HTTP/1.1 written by hand on open connections, pinned to one processor.
 
 `python load.py` reads a plan as JSON from standard input and writes what it saw to standard output. In a closed load
-each of `connections` sends its next request when its last one is answered. In an open load requests come at random times
-(exponential gaps, `rate` a second), whether the others are answered or not, and latency counts from the time when a
-request was due, also where no connection was free: nothing is left out because the server was slow.
+each of `connections` sends its next request when its last one is answered. In an open load requests come at random
+times (exponential gaps, `rate` a second), whether the others are answered or not, and latency counts from the time when
+a request was due, also where no connection was free: nothing is left out because the server was slow.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class Load:
     def __init__(self, plan):
         url = urlsplit(plan["url"])
         self.plan, self.address, self.requests = plan, (url.hostname, url.port), requests(plan)
-        self.seen, self.sent, self.free, self.due = [], 0, deque(), deque()
+        self.seen, self.sent, self.free, self.due, self.tasks = [], 0, deque(), deque(), set()
         self.begin = self.end = 0.0
 
     async def connected(self):
@@ -123,7 +123,7 @@ class Load:
             nonlocal waiting
             waiting -= 1
             if connection is None:
-                loop.create_task(again())
+                self.tasks.add(loop.create_task(again()))
             elif self.due:
                 waiting += 1
                 self.start(connection, self.due.popleft(), then)
@@ -135,7 +135,7 @@ class Load:
                 _, connection = await loop.create_connection(Connection, *self.address)
             except OSError:
                 await asyncio.sleep(0.2)
-                loop.create_task(again())
+                self.tasks.add(loop.create_task(again()))
                 return
             if self.due:
                 nonlocal waiting

@@ -20,7 +20,7 @@ class Server:
         self.command, self.url, self.ready, self.env, self.log = command, url, ready, env, log
 
     def __enter__(self):
-        out = open(self.log, "w") if self.log else subprocess.DEVNULL  # noqa: SIM115 - it lives as long as the server
+        out = Path(self.log).open("w") if self.log else subprocess.DEVNULL
         self.process = subprocess.Popen(self.command, env=os.environ | (self.env or {}), stdout=out, stderr=out)
         until = time.monotonic() + 180
         while time.monotonic() < until:

@@ -11,7 +11,8 @@ import sizewise
 
 ROOT = Path(sizewise.__file__).parent
 ORDER = ["core", "stats", "store", "encode", "transform", "index", "rank", "data", "pipeline", "evaluate", "cost",
-         "bundle", "decide", "certify", "auto", "train", "study", "ship", "search", "report", "serve", "cli"]  # fmt: skip
+         "bundle", "decide", "certify", "auto", "train", "study", "ship", "search", "report", "serve",
+         "cli"]  # fmt: skip
 """A layer imports from itself and from those before it."""
 
 
