@@ -97,7 +97,8 @@ def overloaded(server, texts, args, capacity):
         after.append((round(time.monotonic() - ended, 1), probe["p50_ms"]))
     back = next((at for at, p50 in after if p50 and p50 < 2 * calm["p50_ms"]), None)
     print(
-        f"{args.times:g} x {capacity:,.0f}/s for {args.overload} s: {result['statuses']}, unanswered {result['unanswered']}"
+        f"{args.times:g} x {capacity:,.0f}/s for {args.overload} s: {result['statuses']}, "
+        f"unanswered {result['unanswered']}"
     )
     print(
         f"served: p50 {result['p50_ms']:,.0f} ms and p99 {result['p99_ms']:,.0f} from when they were due, at most "
