@@ -2,10 +2,10 @@
 
     python benchmarks/index_kills.py --bundle BUNDLE --work DIR [--documents 200000] [--kills 10]
 
-Documents are windows of public texts (those of funnel.py) with fields. `sizewise index` runs in a process of its own and
-is killed with SIGKILL after so many seconds, drawn at random over a run's length; before and after each kill the catalog
-is read as another process sees it. Then it runs to its end, and Qdrant Edge is compared with exact search, with and
-without filters; queries are titles that are not among the documents.
+Documents are windows of public texts (those of funnel.py) with fields. `sizewise index` runs in a process of its own
+and is killed with SIGKILL after so many seconds, drawn at random up to --seconds; before and after each kill the
+catalog is read as another process sees it. Then it runs to its end, and Qdrant Edge is compared with exact search, with
+and without filters; queries are titles that are not among the documents.
 """
 
 import argparse

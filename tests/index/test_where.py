@@ -48,3 +48,15 @@ def test_json():
 def test_json_that_is_no_filter(value):
     with pytest.raises(InputError):
         Where.from_json(value)
+
+
+def test_narrowed_to_the_kinds_that_a_field_has():
+    columns = {("year", "number"), ("lang", "text"), ("mixed", "text"), ("mixed", "number")}
+    where = Where.parse(["year=2020", "lang=7", "mixed=7", "nobody=7", "year>=3"]).narrowed(columns)
+    assert where.conditions == (
+        Condition("year", (2020.0,)),
+        Condition("lang", ("7",)),
+        Condition("mixed", ("7", 7.0)),
+        Condition("nobody", ("7", 7.0)),
+        Condition("year", least=3.0),
+    )

@@ -128,6 +128,7 @@ def test_killed_while_the_engine_is_made_ready(static_bundle, started, rows, tmp
     assert killed
     assert len(acknowledged(out)) == 9000
     searcher = Searcher.open(out)  # brings it up to date
+    assert not list(out.glob("edge-1/temp_segments/*"))
     found, best = (one.search(QUERIES, 10) for one in (searcher, Searcher.open(out, engine="exact")))
     np.testing.assert_allclose(scores(found), scores(best), rtol=1e-5)
 

@@ -1,12 +1,14 @@
 """Qdrant Edge: the engine within this process, in a folder."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from sizewise.core.environment import processors
 from sizewise.core.errors import RunError
-from sizewise.index.engine import BUILD_WIDTH, OVERSAMPLING, SCANNED_KB, Kind, Space, Stage
+from sizewise.index.engine import BUILD_WIDTH, GRAPH_KB, OVERSAMPLING, SPARSE, Kind, Space, Stage
 from sizewise.index.where import Condition, Value, Where
 from sizewise.transform.transform import Vectors
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 FIELDS = "fields"
 """Where in a document's payload its fields are."""
+UNFINISHED = "temp_segments"
+"""Where a shard builds."""
 TRUTHS = "truths"
 """Where truth values are, as words: what asks for True is taken to ask for the number 1, and finds nothing."""
 ONE_SEGMENT_KB = 2**40
@@ -35,7 +39,7 @@ class Edge:
         config = edge.EdgeConfig(
             vectors={space.name: _vectors(space) for space in spaces},
             optimizers=edge.EdgeOptimizersConfig(
-                default_segment_number=1, max_segment_size=ONE_SEGMENT_KB, indexing_threshold=SCANNED_KB
+                default_segment_number=1, max_segment_size=ONE_SEGMENT_KB, indexing_threshold=GRAPH_KB
             ),
             # The catalog is the log: what a shard has not on disk is put there again.
             wal_enabled=False,
@@ -44,10 +48,13 @@ class Edge:
             return cls(edge.EdgeShard.create(str(folder), config))
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """The one in the folder, which must be writable even if it is only asked."""
+    def load(cls, folder: Path, *, alone: bool = False) -> Self:
+        """The one in the folder, which must be writable even if it is only asked. `alone`: nobody else has it open, and
+        what was left by an `optimise` that was killed, as much again each time, can go."""
         import qdrant_edge as edge
 
+        if alone:
+            shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
         with _told("opened"):
             return cls(edge.EdgeShard.load(str(folder)))
 
@@ -170,7 +177,6 @@ def _payload(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _vectors(space: Space) -> "qdrant_edge.EdgeVectorParams":
-    """Codes are whole numbers, which 16 bits hold as they are; unless floats are multiplied with them."""
     import qdrant_edge as edge
 
     smaller: Any = None
@@ -182,13 +188,12 @@ def _vectors(space: Space) -> "qdrant_edge.EdgeVectorParams":
         eight = edge.BinaryQuantizationQueryEncoding.Scalar8Bits
         smaller = edge.BinaryQuantizationConfig(query_encoding=eight, memory=edge.Memory.Pinned)
     types = edge.VectorStorageDatatype
-    whole = space.kind in (Kind.WHOLE, Kind.SIGNS)
     return edge.EdgeVectorParams(
         space.dimensions,
         edge.Distance.Dot,
-        datatype=types.Float16 if whole else types.Float32,
+        datatype=types.Float16 if space.number_bytes == 2 else types.Float32,
         quantization_config=smaller,
-        hnsw_config=edge.HnswIndexConfig(space.links, BUILD_WIDTH, SCANNED_KB),
+        hnsw_config=edge.HnswIndexConfig(space.links, BUILD_WIDTH, space.looked_at_kb, processors()),
         memory=edge.Memory.Cached if space.walked and not smaller else edge.Memory.Cold,
     )
 
@@ -215,7 +220,8 @@ def _params(stage: Stage, where: Where) -> "qdrant_edge.SearchParams":
     import qdrant_edge as edge
 
     again = edge.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING[stage.space.kind])
-    return edge.SearchParams(hnsw_ef=stage.width(where), quantization=again)
+    sparse = edge.AcornSearchParams(enable=bool(where), max_selectivity=SPARSE)
+    return edge.SearchParams(hnsw_ef=stage.width(where), quantization=again, acorn=sparse)
 
 
 def _filter(where: Where) -> "qdrant_edge.Filter | None":

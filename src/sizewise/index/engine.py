@@ -25,9 +25,15 @@ LINKS, BUILD_WIDTH = 32, 128
 much disk, 0.980 of the best ten are found where these find 0.988 (100,000 vectors of a static model, ef 128 to 160)."""
 WIDTH, WIDTH_WITHIN = 256, 512
 """Of a search: ef, without and with a filter, which hides some of the links. See benchmarks/search.py."""
-SCANNED_KB = 10_000
-"""Of vectors that are looked through one and all rather than by a graph: those of a whole index, or of one value of a
-field. Values that more documents have get links of their own, which takes as long again to build for each field."""
+GRAPH_KB = 10_000
+"""Of vectors, below which there is no graph and all are looked at."""
+LOOKED_AT = 50_000
+"""Documents that a filter may leave for all of them to be looked at, which takes up to 10 ms. Values of fields that
+more documents have get links of their own."""
+SPARSE = 0.3
+"""The share of documents that a filter leaves below which its links may not hold together, since it names bounds, or
+several values or fields. Then neighbours of neighbours are followed too (ACORN, Patel et al. 2024), which takes tens of
+milliseconds. Without either, a filter on two values of 1% each lost nearly all of the best ten of 200,000 documents."""
 
 
 class Kind(Enum):
@@ -53,6 +59,16 @@ class Space:
     kind: Kind = Kind.FLOATS
     walked: bool = True
     """Whether documents are found here; if not they are only scored, and a graph would serve nobody."""
+
+    @property
+    def number_bytes(self) -> int:
+        """16 bits hold whole numbers of a byte as they are, unless floats are multiplied with them."""
+        return 2 if self.kind in (Kind.WHOLE, Kind.SIGNS) else 4
+
+    @property
+    def looked_at_kb(self) -> int:
+        """Of LOOKED_AT vectors."""
+        return LOOKED_AT * self.dimensions * self.number_bytes // 1024
 
     @property
     def links(self) -> int:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from sizewise.core.errors import RunError
 from sizewise.index.edge import key
-from sizewise.index.engine import BUILD_WIDTH, OVERSAMPLING, SCANNED_KB, Kind, Space, Stage
+from sizewise.index.engine import BUILD_WIDTH, GRAPH_KB, OVERSAMPLING, SPARSE, Kind, Space, Stage
 from sizewise.index.where import Condition, Value, Where
 from sizewise.transform.transform import Vectors
 
@@ -53,7 +53,7 @@ class Qdrant:
             lambda: self._client.create_collection(
                 self._collection,
                 vectors_config={space.name: _vectors(space) for space in spaces},
-                optimizers_config=models.OptimizersConfigDiff(indexing_threshold=SCANNED_KB),
+                optimizers_config=models.OptimizersConfigDiff(indexing_threshold=GRAPH_KB),
                 on_disk_payload=True,
                 shard_number=shards,
                 replication_factor=replicas,
@@ -256,13 +256,14 @@ def _vectors(space: Space) -> "models.VectorParams":
         smaller = models.BinaryQuantization(
             binary=models.BinaryQuantizationConfig(always_ram=True, query_encoding=asked)
         )
-    whole = space.kind in (Kind.WHOLE, Kind.SIGNS)
     return models.VectorParams(
         size=space.dimensions,
         distance=models.Distance.DOT,
-        datatype=models.Datatype.FLOAT16 if whole else models.Datatype.FLOAT32,
+        datatype=models.Datatype.FLOAT16 if space.number_bytes == 2 else models.Datatype.FLOAT32,
         quantization_config=smaller,
-        hnsw_config=models.HnswConfigDiff(m=space.links, ef_construct=BUILD_WIDTH, full_scan_threshold=SCANNED_KB),
+        hnsw_config=models.HnswConfigDiff(
+            m=space.links, ef_construct=BUILD_WIDTH, full_scan_threshold=space.looked_at_kb
+        ),
         on_disk=smaller is not None or not space.walked,
     )
 
@@ -284,7 +285,8 @@ def _params(stage: Stage, where: Where) -> "models.SearchParams":
     from qdrant_client import models
 
     again = models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING[stage.space.kind])
-    return models.SearchParams(hnsw_ef=stage.width(where), quantization=again)
+    sparse = models.AcornSearchParams(enable=bool(where), max_selectivity=SPARSE)
+    return models.SearchParams(hnsw_ef=stage.width(where), quantization=again, acorn=sparse)
 
 
 def _filter(where: Where) -> "models.Filter | None":

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import orjson
 
 from sizewise.core.errors import InputError
-from sizewise.index.where import Condition, Mask, Value, Where
-from sizewise.search.document import Document, kind_of, kinds, single
+from sizewise.index.where import Condition, Mask, Value, Where, kind_of
+from sizewise.search.document import Document, kinds, single
 
 FILE = "catalog.sqlite"
 AT_ONCE = 500

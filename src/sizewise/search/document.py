@@ -12,7 +12,7 @@ import orjson
 from sizewise.core.errors import InputError
 from sizewise.core.text import encodable
 from sizewise.data.bare import Item
-from sizewise.index.where import Value
+from sizewise.index.where import Value, kind_of
 
 Fields = Mapping[str, Value | list[str]]
 """Texts, numbers, truth values, and lists of texts, of which any may be asked for."""
@@ -63,13 +63,6 @@ def single(fields: Fields) -> Iterator[tuple[str, Value]]:
     for name, value in fields.items():
         for one in value if isinstance(value, list) else [value]:
             yield name, one
-
-
-def kind_of(value: Value) -> str:
-    """What values are compared with each other."""
-    if isinstance(value, bool):
-        return "truth"
-    return "text" if isinstance(value, str) else "number"
 
 
 def kinds(documents: Iterable[Document]) -> set[tuple[str, str]]:

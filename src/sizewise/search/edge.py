@@ -6,8 +6,6 @@ others; while somebody does, another one is made of it for what is new.
 """
 
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -21,10 +19,12 @@ from sizewise.bundle.layout import read_json
 from sizewise.core.errors import InputError, RunError
 from sizewise.core.progress import Progress
 from sizewise.index.edge import Edge
+from sizewise.index.optimise import optimise
 from sizewise.search.folder import write_shared
 from sizewise.search.local import Local, locked
 from sizewise.search.spaces import every_code, every_space
 
+SCHEMA = 1
 ABOUT = "edge.json"
 LOCK = "edge.lock"
 SHARD = "edge-"
@@ -32,6 +32,8 @@ BLOCK = 2048
 """Documents that are put at a time."""
 PATIENCE = 20.0
 """Seconds to wait for another process that opens a shard, which takes it less than one."""
+AT_ONCE = 5_000
+"""Documents of a shard that is optimised in a moment."""
 FLUSHED = 16
 """Blocks after which they are known to be on disk."""
 
@@ -52,12 +54,14 @@ class Copy:
         """Anything but what this version writes counts as none: a shard can be made again."""
         try:
             found = read_json(folder / ABOUT)
+            if found.get("schema") != SCHEMA:
+                return cls()
             return cls(int(found["shard"]), int(found["positions"]), int(found["gone"]), found["ready"] is True)
         except (InputError, KeyError, TypeError, ValueError):
             return cls()
 
     def write(self, folder: Path) -> None:
-        write_shared(folder / ABOUT, asdict(self))
+        write_shared(folder / ABOUT, {"schema": SCHEMA, **asdict(self)})
 
     def of(self, folder: Path) -> Path:
         return folder / f"{SHARD}{self.shard}"
@@ -147,26 +151,26 @@ def _own(folder: Path, copy: Copy) -> tuple[Copy, IO[Any]]:
 
 def _filled(index: Local, copy: Copy, progress: Progress) -> Copy:
     """The shard of `copy` with all that `index` has. Raises RunError when it is not that then."""
-    if not copy.of(index.folder).exists():
+    folder = copy.of(index.folder)
+    if not folder.exists():
         copy = Copy(copy.shard)
     left = index.state.positions - copy.positions
     bar = progress.bar("make searchable", 2.0 * left)
-    engine = _shard(index, copy)
     try:
-        engine.index_fields(index.catalog.columns())
-        for stop in _put_all(index, engine, copy):
-            bar.advance(stop - max(copy.positions, stop - BLOCK))
+        with closing(_shard(index, copy)) as engine:
+            engine.index_fields(index.catalog.columns())
+            for stop in _put_all(index, engine, copy):
+                bar.advance(stop - max(copy.positions, stop - BLOCK))
+            _check(index, engine)
+            if few := len(engine) <= AT_ONCE:
+                engine.optimise()
         done = Copy(copy.shard, index.state.positions, index.state.gone)
         done.write(index.folder)
-        _interruptible(engine.optimise)
+        if not few:
+            optimise(folder)
         bar.advance(left)
-        _check(index, engine)
-    except Exception:
-        engine.close()
-        raise
     finally:
         bar.close()
-    engine.close()  # not after Ctrl-C: it would wait for what was left alone
     done = replace(done, ready=True)
     done.write(index.folder)
     return done
@@ -190,7 +194,7 @@ def _put_all(index: Local, engine: Edge, copy: Copy) -> Iterator[int]:
 def _shard(index: Local, copy: Copy) -> Edge:
     path = copy.of(index.folder)
     if copy.positions or copy.gone:
-        return Edge.load(path)
+        return Edge.load(path, alone=True)
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
     return Edge.create(path, every_space(index.pipeline))
@@ -204,25 +208,6 @@ def _put(index: Local, engine: Edge, start: int, stop: int) -> None:
     some = [at - start for at in positions]
     rows = [index.rows(number).block(start, stop)[some] for number in range(len(index.parts))]
     engine.put(positions, every_code(index.parts, rows), [fields for _, fields in there])
-
-
-def _interruptible(work: Any) -> None:
-    """`work`, which takes minutes within a library that does not listen for Ctrl-C. Left alone in the middle, it is as
-    if the process had been killed."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.1)
-    if raised:
-        raise raised[0]
 
 
 def _without_old(folder: Path, copy: Copy) -> None:
@@ -243,7 +228,7 @@ def _without_old(folder: Path, copy: Copy) -> None:
 def _alone(folder: Path) -> Iterator[None]:
     """Nobody else makes or opens a shard meanwhile."""
     try:
-        lock = _waited(folder / LOCK)
+        lock = locked(folder / LOCK, LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING, PATIENCE)
     except portalocker.exceptions.LockException:
         raise RunError(
             f"another process is making {folder} ready for search; wait for it, or search with --exact"
@@ -255,14 +240,3 @@ def _alone(folder: Path) -> Iterator[None]:
         ) from None
     with closing(lock):
         yield
-
-
-def _waited(path: Path) -> IO[Any]:
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return locked(path, LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING)
-        except portalocker.exceptions.LockException:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)

@@ -1,11 +1,13 @@
 """An index in a folder that Qdrant Edge searches, within this process."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
 from sizewise.core.progress import Progress
 from sizewise.index.edge import Edge
 from sizewise.index.engine import EngineIndex
+from sizewise.index.where import Where, Within
 from sizewise.pipeline.live import Pipeline, Vectored
 from sizewise.search.check import Recall, recall
 from sizewise.search.edge import brought_up, copy_shard, opened
@@ -27,6 +29,13 @@ class Embedded(Local):
     def finish(self, progress: Progress, *, whole: bool = True) -> None:
         super().finish(progress, whole=whole)
         brought_up(self, progress)
+
+    def within(self, where: Where) -> Within | None:
+        return super().within(where.narrowed(self._columns))
+
+    @cached_property
+    def _columns(self) -> frozenset[tuple[str, str]]:
+        return frozenset(self.catalog.columns())
 
     def attach(self) -> Pipeline:
         return in_stages(super().attach())

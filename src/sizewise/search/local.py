@@ -1,6 +1,8 @@
 """An index in a folder: what is put there is there, and is searched exactly."""
 
+import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +29,8 @@ from sizewise.search.vectors import read_rows, write_rows
 from sizewise.transform.transform import Vectors
 
 LOCK = "lock"
+ENDING = 2.0
+"""Seconds that a process takes to end that was killed."""
 MASKS = 16
 """Filters whose documents are remembered."""
 BLOCK = 4096
@@ -181,19 +185,29 @@ class Texts(Sequence[str]):
 def _only_writer(folder: Path) -> IO[Any]:
     """A lock that is held until the file is closed. Raises RunError when another process has it."""
     try:
-        return locked(folder / LOCK, LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING)
+        return locked(folder / LOCK, LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING, ENDING)
     except portalocker.exceptions.LockException:
         raise RunError(f"another process is indexing into {folder}; wait for it, or stop it") from None
     except OSError as error:
         raise InputError(f"{folder} cannot be written to ({error.strerror}); name another folder with --out") from None
 
 
-def locked(path: Path, flags: LockFlags) -> IO[Any]:
-    """The file `path`, made if need be and locked until it is closed. Raises LockException when others have it."""
+def locked(path: Path, flags: LockFlags, patience: float = 0.0) -> IO[Any]:
+    """The file `path`, made if need be and locked until it is closed, here and in processes that inherit it. Raises
+    LockException when others have it for `patience` seconds."""
     file = path.open("ab")
+    until = time.monotonic() + patience
     try:
-        portalocker.lock(file, flags)
+        while True:
+            try:
+                portalocker.lock(file, flags)
+            except portalocker.exceptions.LockException:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+            else:
+                os.set_inheritable(file.fileno(), True)
+                return file
     except BaseException:
         file.close()
         raise
-    return file

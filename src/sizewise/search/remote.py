@@ -147,7 +147,7 @@ class Remote:
         return in_stages(self.pipeline)
 
     def within(self, where: Where) -> Within | None:
-        return Within(where, _no_positions) if where else None
+        return Within(where.narrowed(self._columns), _no_positions) if where else None
 
     def found(self, ids: Sequence[int]) -> Mapping[int, Document]:
         return {one: _document(payload) for one, payload in self._engine.payloads(ids).items()}
