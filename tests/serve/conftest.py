@@ -38,7 +38,7 @@ class Served:
                     self.log.append(json.loads(line))
                 self._changed.notify_all()
 
-    def event(self, name, timeout=60, **about):
+    def event(self, name, timeout=120, **about):
         """The first line of this event whose fields are so; waits for it."""
         until = time.monotonic() + timeout
         with self._changed:
@@ -50,11 +50,11 @@ class Served:
                 assert time.monotonic() < until, "".join(self.lines)
                 self._changed.wait(1.0)
 
-    def ready(self, timeout=60):
+    def ready(self, timeout=120):
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             assert self.process.poll() is None, "".join(self.lines)
-            if httpx2.get(f"{self.url}/readyz").status_code == 200:
+            if httpx2.get(f"{self.url}/readyz", timeout=60).status_code == 200:
                 return self
             time.sleep(0.05)
         raise AssertionError("".join(self.lines))

@@ -24,6 +24,8 @@ PLACE = "SIZEWISE_SERVE_PLACE"
 """A folder that the workers of one server share."""
 STARTUP_FAILURE = 3
 """What uvicorn takes to mean that starting again would fail again."""
+ACCEPTED = 16
+"""Connections that are taken in one round of the event loop."""
 CLAIM_S = 10.0
 """A worker that was killed gives its processors back as soon as the system is through with it."""
 SWITCH_S = 0.0005
@@ -38,10 +40,13 @@ def run(settings: Settings) -> None:
     with listening(settings) as listener:
         host, port = listener.getsockname()[:2]
         log("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        # uvloop takes one connection from a listener in each round of its loop, and under load rounds are long: without
+        # several ways to it, the last of a thousand clients that come at once would wait for half a minute.
+        listeners = [listener, *(listener.dup() for _ in range(ACCEPTED - 1))]
         if settings.workers == 1:
-            _serve_here(settings, listener)
+            _serve_here(settings, listeners)
         else:
-            _serve_by_workers(settings, listener)
+            _serve_by_workers(settings, listeners)
 
 
 @contextmanager
@@ -75,7 +80,7 @@ def _options(settings: Settings) -> Mapping[str, object]:
     }
 
 
-def _serve_here(settings: Settings, listener: socket.socket) -> None:
+def _serve_here(settings: Settings, listeners: list[socket.socket]) -> None:
     if settings.threads:
         _limit_threads(settings.threads)
     import uvicorn
@@ -92,12 +97,12 @@ def _serve_here(settings: Settings, listener: socket.socket) -> None:
 
     app, state = make_app(settings, end)
     server = Server(uvicorn.Config(app, **_options(settings)))  # type: ignore[arg-type]
-    server.run(sockets=[listener])
+    server.run(sockets=listeners)
     if state.error is not None:
         raise state.error
 
 
-def _serve_by_workers(settings: Settings, listener: socket.socket) -> None:
+def _serve_by_workers(settings: Settings, listeners: list[socket.socket]) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
@@ -105,7 +110,7 @@ def _serve_by_workers(settings: Settings, listener: socket.socket) -> None:
         os.environ |= {SETTINGS: settings.to_json().decode(), PLACE: place, "PROMETHEUS_MULTIPROC_DIR": place}
         options = dict(_options(settings)) | {"workers": settings.workers, "factory": True}
         config = uvicorn.Config("sizewise.serve.run:worker_app", **options)  # type: ignore[arg-type]
-        workers = Multiprocess(config, [listener])
+        workers = Multiprocess(config, listeners)
         workers.run()
     if any(one.exitcode == STARTUP_FAILURE for one in workers.processes):
         raise RunError("a worker could not start; the line of the log before this one says why")
