@@ -592,7 +592,8 @@ def write_bundle(bench, task, tmp_path_factory) -> Writer:
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: while it is open its event loop counts as running in this thread, and no other may.
+@pytest.fixture(scope="module")
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     if CHROMIUM is None:
