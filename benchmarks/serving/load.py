@@ -183,6 +183,7 @@ def main():
     good = [(due, sent, now) for due, sent, now, status in load.seen if status == 200]
     taken = sorted(1e3 * (now - due) for due, _, now in good)
     open_s = sorted(now - sent for _, sent, now in good)
+    late_s = sorted(sent - due for due, sent, _ in good)
     seconds = max((now for _, _, now, _ in load.seen), default=load.begin) - load.begin
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     statuses = Counter(status for *_, status in load.seen)
@@ -198,6 +199,7 @@ def main():
             "p99_ms": percentile(taken, 0.99),
             "max_ms": taken[-1] if taken else None,
             "max_since_sent_ms": 1e3 * open_s[-1] if open_s else None,
+            "sent_late_p99_ms": 1e3 * percentile(late_s, 0.99) if late_s else None,
             "generator_cpu": cpu / seconds if seconds else 0.0,
         },
         sys.stdout,

@@ -11,8 +11,7 @@ from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError
 from sizewise.encode import onnx_int8, openvino
 from sizewise.encode.calibration import TEXTS, calibration_digest, calibration_texts
-from sizewise.encode.layout import one_row, shared_rows
-from sizewise.encode.openvino import OpenVINOEncoder
+from sizewise.encode.layout import fitting, shared_rows
 from sizewise.encode.resolve import resolve
 from sizewise.encode.tokens import Tokens
 from sizewise.store.store import Store
@@ -82,8 +81,8 @@ def test_onnx_int8_has_scales_for_tokens_or_runs(store, tiny_model, sentences, m
 
 def test_int8_beside_bfloat16_has_no_rows_of_32(monkeypatch):
     """OpenVINO 2026.4 gives wrong vectors for them; rows of one text may have any width, and run beside float32."""
-    alone = {one_row(np.arange(n), OpenVINOEncoder.narrowest)[0].shape[1] for n in range(1, 513)}
-    shared = {block.width for n in range(1, 513) for block in shared_rows([n], 512, 512)}
+    alone = {fitting(n) for n in range(1, 513)}
+    shared = {block.width for n in range(1, 513) for of in ([n], [9] * n) for block in shared_rows(of, 512, 512)}
     assert 32 not in alone | shared
     monkeypatch.setattr(openvino, "has_bfloat16", lambda: True)
     assert openvino._hint("int8", shares_rows=True) == "bf16"

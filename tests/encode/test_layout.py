@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sizewise.encode.layout import NARROWEST, one_row, own_rows, shared_rows
+from sizewise.encode.layout import BROKEN, NARROWEST, WIDTHS, fitting, one_row, own_rows, shared_rows
 from sizewise.encode.tokens import Tokens
 
 
@@ -47,7 +47,9 @@ def test_there_are_few_shapes_however_many_texts_there_are():
         for count in range(1, 200)
         for block in shared_rows(np.minimum(chance.geometric(1 / 53, count), 256), 512, 256)
     ]
-    assert {(int(block.row.max()) + 1, block.width) for block in blocks} == {
+    narrow = (*range(8, 32, 8), *range(40, 64, 8), *range(64, 129, 16))
+    assert {(int(block.row.max()) + 1, block.width) for block in blocks} <= {
+        *((1, width) for width in narrow),
         *((rows, 64) for rows in (1, 2, 4, 8)),
         *((rows, 128) for rows in (1, 2, 4)),
         *((rows, 256) for rows in (1, 2)),
@@ -78,7 +80,23 @@ def test_an_empty_text_has_a_row_and_a_long_one_goes_alone():
 
 def test_a_text_alone():
     tokens = np.array([4, 5, 6], dtype=np.int32)
-    ids, mask = one_row(tokens, 2)
+    ids, mask = one_row(tokens, 4)
     assert ids.tolist() == [[4, 5, 6, 0]]
     assert mask.tolist() == [[1, 1, 1, 0]]
-    assert one_row(tokens, 0)[0].tolist() == [[4, 5, 6]]
+    assert one_row(tokens, 3)[0].tolist() == [[4, 5, 6]]
+
+
+def test_a_few_texts_are_one_row_that_fits_them():
+    (block,) = shared_rows([5, 0, 9, 3], 512, 256)
+    assert (block.width, block.row.max(), sorted(block.start)) == (24, 0, [0, 5, 6, 15])
+    assert len(shared_rows([40, 40], 512, 64)) == 1
+    assert shared_rows([40, 40], 512, 64)[0].width == 64, "no row is wider than the longest text may be"
+
+
+def test_widths_that_fit():
+    widths = [fitting(tokens) for tokens in range(1, 513)]
+    assert all(tokens <= width < max(1.25 * tokens + 1, tokens + 16) for tokens, width in enumerate(widths, 1))
+    assert widths == sorted(widths)
+    assert len(set(widths)) == 19
+    assert all(width % WIDTHS == 0 for width in widths)
+    assert BROKEN not in widths

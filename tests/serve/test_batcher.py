@@ -291,6 +291,24 @@ def test_streams_share_what_is_there(make, encoder, monkeypatch):
     assert max(map(len, twice.ran[2:])) <= 2
 
 
+def test_where_company_does_not_pay_nobody_waits_for_it(make, encoder, monkeypatch):
+    monkeypatch.setattr(encoder, "together", False)
+    batcher = make(tokens=100)
+    first = held(batcher, encoder)
+    second = batcher.submit(encoder, ["a", "b c"], "text", "")
+    waits_for(batcher, 1)
+    third = batcher.submit(encoder, ["d"], "text", "")
+    waits_for(batcher, 2)
+    second.add_done_callback(lambda _: encoder.may.clear())
+    encoder.may.set()
+    assert second.result(5).vectors.tolist() == [[1, 0], [3, 0]]
+    assert first.done()
+    assert not third.done()
+    encoder.may.set()
+    assert third.result(5).vectors.tolist() == [[1, 0]]
+    assert encoder.ran == [["first"], ["b c", "a"], ["d"]]
+
+
 @pytest.mark.parametrize("streams", [1, 4])
 def test_a_long_text_has_its_turn_among_short_ones(encoder, streams):
     """However many short ones come all the time, and though it is more than a stream's share of the budget."""
@@ -327,7 +345,7 @@ def test_what_makes_other_vectors_than_it_says_kills_no_thread(make):
     batcher = make()
     batcher.pace(clumsy, Pace(1000.0, 0.1, streams=2))
     for _ in range(3):
-        with pytest.raises(ValueError, match="broadcast"):
+        with pytest.raises(ValueError, match=r"clumsy made vectors \(1, 3\) where \(1, 2\)"):
             batcher.submit(clumsy, ["a", "b"], "text", "").result(5)
     assert batcher.alive
     assert batcher.waiting == (0, 0)

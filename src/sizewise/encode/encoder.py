@@ -69,6 +69,9 @@ class Encoder(ABC):
     depends_on_role: bool = False
     """True when queries and documents go through different weights, whatever their prompts."""
 
+    together: bool = True
+    """Whether several texts take less time in one `run` than one after the other."""
+
     say: Callable[[str], None] = staticmethod(lambda _: None)
     """Is told what a user should know of while texts are encoded, such as smaller batches for want of memory."""
 

@@ -32,6 +32,9 @@ from sizewise.store.store import Store, default_root
 GRAPHS = 2
 """Raised when graphs are made otherwise than before, so that those that were kept are not used again."""
 
+LARGE = 50_000_000
+"""Weights."""
+
 Run = Callable[[Ids, Ids], Vectors]
 """Ids and mask to the vectors of every text of every row; for any number of threads."""
 
@@ -86,9 +89,6 @@ class ExportedEncoder(Encoder):
     """What runs the graph."""
     makers: ClassVar[tuple[str, ...]]
     """What makes it: their versions belong to the identity."""
-    narrowest: ClassVar[int] = 0
-    """The row of a text alone is so wide or twice, four times and so on, where a runtime prepares for each width anew;
-    0: as wide as the text."""
     budget_tokens: ClassVar[int] = 512
     """Of a block, where `@auto` found no better number here: small ones stay in the processor's cache."""
 
@@ -116,6 +116,10 @@ class ExportedEncoder(Encoder):
     @abstractmethod
     def blocks(self, lengths: npt.NDArray[np.int64], tokens: int) -> list[Block]:
         """How texts of `lengths` are run together, `tokens` at most at a time."""
+
+    def width(self, tokens: int) -> int:
+        """Of the row of a text alone."""
+        return tokens
 
     @abstractmethod
     def graph_files(self, folder: Path) -> list[str]:
@@ -168,6 +172,15 @@ class ExportedEncoder(Encoder):
     @property
     def parameters(self) -> int | None:
         return self.facts.parameters
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the layers of one text are worth sharing between threads."""
+        return (self.parameters or 0) >= LARGE
+
+    @property
+    def streams(self) -> int:
+        return 1 if self.is_large else self.tuning.threads
 
     @property
     def stored_prompts(self) -> Mapping[Role, str]:
@@ -253,7 +266,8 @@ class ExportedEncoder(Encoder):
             self._fill(some, tokens.take(filled), threads)
             out[:], out[filled] = 0.0, some
         elif len(tokens) <= threads:  # all that is done for many would take longer than the network
-            rows = [one_row(tokens.ids[start:end], self.narrowest) for start, end in pairwise(tokens.starts.tolist())]
+            texts = [tokens.ids[start:end] for start, end in pairwise(tokens.starts.tolist())]
+            rows = [one_row(ids, self.width(len(ids))) for ids in texts]
             for at, found in enumerate(in_order(lambda row: self._run(*row), rows, threads)):  # type: ignore[misc]
                 out[at] = found
         elif len(tokens):

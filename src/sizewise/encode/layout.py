@@ -14,8 +14,12 @@ Vectors = npt.NDArray[np.float32]
 
 NARROWEST = 64
 """Rows are so wide or twice, four times and so on; shorter texts share one. Few shapes: each costs time to prepare."""
+FEW = 2 * NARROWEST
+"""Tokens that are one row of its own width: the padding of a wide one would take longer than they do."""
 WIDTHS = 8
 """All widths are multiples."""
+BROKEN = 32
+"""No row is so wide: bfloat16 beside int8 (on AMX, openvino 2026.4) gives wrong vectors where heads are so wide too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,11 @@ class Block:
 
 def shared_rows(lengths: npt.ArrayLike, budget: int, longest: int) -> list[Block]:
     """Blocks of at most `budget` tokens (or one row) for texts of `lengths` int [n], none over `longest`, each in the
-    row where it leaves the least room, longest first (best fit decreasing)."""
+    row where it leaves the least room, longest first (best fit decreasing). Few tokens are one row."""
     sizes = np.maximum(np.asarray(lengths, dtype=np.int64), 1)
+    if (total := int(sizes.sum())) <= min(FEW, budget, longest):
+        starts = np.cumsum(sizes) - sizes
+        return [_block([[(at, start, at + 1) for at, start in enumerate(starts.tolist())]], fitting(total))]
     widths = _widths(longest)
     rows: list[list[tuple[int, int, int]]] = []
     """Text, start and number."""
@@ -95,12 +102,15 @@ def own_rows(lengths: npt.ArrayLike, budget: int, step: int) -> list[Block]:
     ]
 
 
-def one_row(ids: npt.NDArray[np.integer], narrowest: int) -> tuple[Ids, Ids]:
-    """Ids and mask int64 [1, width] of one text with the token ids `ids`: as wide as they are many, or where
-    `narrowest` is not 0 so wide or twice, four times and so on."""
-    width = narrowest or len(ids)
-    while width < len(ids):
-        width *= 2
+def fitting(tokens: int) -> int:
+    """The width of a row for so many: at most 7 or a quarter more, so that there are few shapes of any length."""
+    step = max(WIDTHS, 1 << max(0, (tokens - 1).bit_length() - 3))
+    width = -(-tokens // step) * step
+    return width + WIDTHS if width == BROKEN else width
+
+
+def one_row(ids: npt.NDArray[np.integer], width: int) -> tuple[Ids, Ids]:
+    """Ids and mask int64 [1, width] of one text with the token ids `ids`."""
     shape = (1, width)
     row, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     row[0, : len(ids)], mask[0, : len(ids)] = ids, 1

@@ -26,6 +26,15 @@ class OnnxEncoder(ExportedEncoder):
     packages = ("onnxruntime",)
     makers = ("torch", "transformers", "onnx", "onnxruntime")
 
+    @property
+    def together(self) -> bool:  # type: ignore[override]
+        return self.model.precision == "float32"
+
+    @property
+    def streams(self) -> int:
+        """While one text is made ready or told, another one runs."""
+        return min(2, super().streams)
+
     def make(self, folder: Path, texts: Sequence[str]) -> None:
         import onnx
 

@@ -16,15 +16,13 @@ import orjson
 
 from sizewise.core.errors import RunError
 from sizewise.encode.exported import ExportedEncoder, Run
-from sizewise.encode.layout import WIDTHS, Block, Ids, Vectors, own_rows, shared_rows
+from sizewise.encode.layout import WIDTHS, Block, Ids, Vectors, fitting, own_rows, shared_rows
 from sizewise.encode.numeric import has_bfloat16
 
 GRAPH = "openvino/openvino_model.xml"
 WEIGHTS = "openvino/openvino_model.bin"
 ABOUT = "openvino/sizewise.json"
 """Whether rows may hold several texts."""
-LARGE = 50_000_000
-"""Weights from which the layers of one text are worth sharing between threads."""
 
 
 class OpenVINOEncoder(ExportedEncoder):
@@ -34,12 +32,6 @@ class OpenVINOEncoder(ExportedEncoder):
     precisions = ("float32", "bfloat16", "int8")
     packages = ("openvino",)
     makers = ("torch", "transformers", "openvino", "nncf")
-    narrowest = 24
-    """Rows of texts alone are 24, 48, 96 and so on wide, never 32: see `_hint`."""
-
-    @property
-    def streams(self) -> int:
-        return 1 if (self.parameters or 0) >= LARGE else self.tuning.threads
 
     def make(self, folder: Path, texts: Sequence[str]) -> None:
         from sizewise.encode import openvino_graph
@@ -57,7 +49,7 @@ class OpenVINOEncoder(ExportedEncoder):
     def open(self, folder: Path, threads: int) -> Run:
         shares_rows = bool(orjson.loads((folder / ABOUT).read_bytes())["rows"])
         hint = _hint(self.model.precision, shares_rows=shares_rows)
-        return _Compiled(folder, hint, threads, shares_rows=shares_rows, alone=(self.parameters or 0) >= LARGE)
+        return _Compiled(folder, hint, threads, shares_rows=shares_rows, alone=self.is_large)
 
     def blocks(self, lengths: npt.NDArray[np.int64], tokens: int) -> list[Block]:
         assert isinstance(self._run, _Compiled)
@@ -65,16 +57,15 @@ class OpenVINOEncoder(ExportedEncoder):
             return own_rows(lengths, tokens, WIDTHS)
         return shared_rows(lengths, tokens, self.max_tokens)
 
+    def width(self, tokens: int) -> int:
+        return fitting(tokens)  # the runtime prepares for each width anew
+
     def graph_files(self, folder: Path) -> list[str]:
         return [GRAPH, WEIGHTS, ABOUT]
 
 
 def _hint(precision: str, *, shares_rows: bool) -> str:
-    """What runs in this, if not in int8.
-
-    Beside int8, bfloat16 (on AMX, openvino 2026.4) gives wrong vectors for rows 32 wide where heads are 32 wide too;
-    rows that several texts share are never so wide.
-    """
+    """What runs in this, if not in int8. Rows that several texts share are never BROKEN wide; others may be."""
     if precision == "int8":
         return "bf16" if shares_rows and has_bfloat16() else "f32"
     return "bf16" if precision == "bfloat16" else "f32"

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 
 from sizewise.core.candidate import Role
 from sizewise.encode.encoder import CHARACTERS_A_TOKEN, Encoder
-from sizewise.encode.reading import together
+from sizewise.encode.reading import Reading, together
 from sizewise.serve.job import Job, Made, Piece, done
 from sizewise.serve.pace import Pace
 
@@ -137,9 +138,9 @@ class Batcher:
             job.future.add_done_callback(lambda _: self._ended(job))
             if sum(map(len, texts)) <= SHORT * CHARACTERS_A_TOKEN:
                 self._unread.append(job)
-                self._changed.notify_all()
+                self._changed.notify()
             else:
-                self._readers.submit(self._read, [job])
+                self._readers.submit(self._read_beside, job)
         return job.future
 
     def close(self) -> None:
@@ -163,7 +164,13 @@ class Batcher:
         with self._changed:
             self._open -= 1
             self._count(job, -job.tokens)
-            self._changed.notify_all()
+            if self._closing:
+                self._changed.notify_all()
+
+    def _read_beside(self, job: Job) -> None:
+        self._read([job])
+        with self._changed:
+            self._changed.notify()
 
     def _read(self, jobs: list[Job]) -> None:
         """Tokenise, and put into the queue."""
@@ -178,7 +185,6 @@ class Batcher:
                 if not job.future.done():
                     self._count(job, job.ends[-1] - job.tokens)
                     self._jobs.append(job)
-            self._changed.notify_all()
 
     def _work(self) -> None:
         while self._wait():
@@ -189,19 +195,29 @@ class Batcher:
             if batch := self._next():
                 try:
                     self._run(batch)
+                except Exception as error:  # nobody foresaw it: who waits is told, and the thread goes on
+                    for piece in batch:
+                        piece.job.fail(error)
                 finally:
                     with self._changed:
                         self._running[id(batch[0].job.encoder)] -= 1
-                        self._changed.notify_all()
 
     def _wait(self) -> bool:
-        """Until there is something to do; False when all is done and no more will come."""
+        """Until there is something to do; False when all is done and no more will come.
+
+        One thread is woken for what comes, and wakes the next one if it leaves something: to wake all each time takes
+        as much as short texts do.
+        """
         with self._changed:
-            while not self._unread and not any(map(self._has_stream, self._jobs)):
+            while not self._is_work():
                 if self._closing and not self._open:
                     return False
                 self._changed.wait()
         return True
+
+    def _is_work(self) -> bool:
+        """For a thread that does nothing yet."""
+        return bool(self._unread) or any(map(self._has_stream, self._jobs))
 
     def _has_stream(self, job: Job) -> bool:
         """Whether there is one free for it."""
@@ -217,6 +233,8 @@ class Batcher:
             batch = [] if late else self._gathered()
             if batch:
                 self._running[id(batch[0].job.encoder)] += 1
+            if self._is_work():
+                self._changed.notify()
         for job in late:
             job.fail(Late(max(self.backlog_s, 0.1)))
         return batch
@@ -248,31 +266,45 @@ class Batcher:
         return batch
 
     def _run(self, batch: list[Piece]) -> None:
-        """Never raises: what goes wrong is for those who wait."""
-        try:
-            self._made(batch)
-        except Exception as error:
-            if len(batch) == 1:
-                batch[0].job.fail(error)
-                return
-            for piece in batch:  # whoever is to blame shall not fail the others
-                self._run([piece])
-
-    def _made(self, batch: list[Piece]) -> None:
+        """Where company does not pay, each has its vectors as soon as they are made."""
         started, encoder = time.monotonic(), batch[0].job.encoder
         with self._changed:
             beside = self._running[id(encoder)]
-        for piece in batch:
-            piece.job.begun = piece.job.begun or started
-        made = encoder.run(together([piece.reading for piece in batch]))
-        seconds, start = time.monotonic() - started, 0
-        for piece in batch:
-            piece.job.put(piece.rows, made[start : start + len(piece.rows)])
-            start += len(piece.rows)
-        tokens = sum(piece.tokens for piece in batch)
+        parts = [batch] if encoder.together else [[piece] for piece in batch]
+        made = [self._made(encoder, part) for part in parts]
+        if not all(made):
+            return
+        seconds, tokens = time.monotonic() - started, sum(piece.tokens for piece in batch)
         with self._changed:
             self._paces[id(encoder)] = self._paces[id(encoder)].after(beside * tokens, seconds)
-        self._heard(start, tokens, seconds)
+        self._heard(sum(len(piece.rows) for piece in batch), tokens, seconds)
+
+    def _made(self, encoder: Encoder, part: list[Piece]) -> bool:
+        """Whether the vectors were made; if not, those who wait were told."""
+        started = time.monotonic()
+        for piece in part:
+            piece.job.begun = piece.job.begun or started
+        ends = np.cumsum([len(piece.rows) for piece in part])
+        try:
+            made = _vectors(encoder, together([piece.reading for piece in part]))
+        except Exception as error:
+            if len(part) == 1:
+                part[0].job.fail(error)
+            else:  # whoever is to blame shall not fail the others
+                for piece in part:
+                    self._made(encoder, [piece])
+            return False
+        for piece, vectors in zip(part, np.split(made, ends[:-1]), strict=True):
+            piece.job.put(piece.rows, vectors)
+        return True
+
+
+def _vectors(encoder: Encoder, reading: Reading) -> npt.NDArray[np.float32]:
+    """Raises ValueError when they are not as many or as long as they are said to be."""
+    made, wanted = encoder.run(reading), (len(reading), encoder.dimensions)
+    if made.shape != wanted:
+        raise ValueError(f"{encoder.model.name} made vectors {made.shape} where {wanted} were to be made")
+    return made
 
 
 def _guess(encoder: Encoder, texts: Sequence[str], prompt: str) -> int:

@@ -160,17 +160,20 @@ class Visit:
         """Answer; stop when the client hangs up before that."""
         me = asyncio.current_task()
         assert me is not None
-        gone = False
+        gone, watching = False, None
 
         async def watch() -> None:
             nonlocal gone
-            await asyncio.sleep(WATCHED_AFTER_S)
             while (await self._receive())["type"] != "http.disconnect":
                 pass
             gone = True
             me.cancel()
 
-        watching = asyncio.ensure_future(watch())
+        def begin() -> None:
+            nonlocal watching
+            watching = asyncio.ensure_future(watch())
+
+        beginning = asyncio.get_running_loop().call_later(WATCHED_AFTER_S, begin)
         try:
             answer = await self._answer(post, body)
         except asyncio.CancelledError:
@@ -179,7 +182,9 @@ class Visit:
             me.uncancel()
             return
         finally:
-            watching.cancel()
+            beginning.cancel()
+            if watching is not None:
+                watching.cancel()
         await self._written(200, answer.body, answer.headers)
 
     async def _answer(self, post: Post, body: bytes) -> Answer:

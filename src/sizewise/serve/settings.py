@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
@@ -61,12 +62,13 @@ class Settings:
         found: dict[str, Any] = orjson.loads(text)
         return cls(**found | {"limits": Limits(**found["limits"]), "keys": tuple(found["keys"])})
 
-    @property
+    @cached_property
     def is_local(self) -> bool:
         """Whether nobody from another machine can reach it."""
         return is_loopback(self.host)
 
 
+@lru_cache(64)
 def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
