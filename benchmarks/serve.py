@@ -38,13 +38,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--single", type=Path, help="The bundle that single texts are asked of (default: the same).")
+    parser.add_argument("--model", default=MODEL, help="What the bundles were built of, and what the peers run.")
+    parser.add_argument("--device", default="cpu", help="Of the peers: cuda beside bundles that run there.")
     parser.add_argument("--infinity", type=Path, help="infinity_emb in its environment; left out without.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--mixed", action="store_true", help="Texts of 53 tokens with a long tail, instead of 12.")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    texts = workloads(MODEL, ["mixed"], None)[0].texts if args.mixed else short_texts()
+    texts = workloads(args.model, ["mixed"], None)[0].texts if args.mixed else short_texts()
     random.Random(0).shuffle(texts)
     processor = max(os.sched_getaffinity(0))
     found = {"offline": {}, "servers": {}}
@@ -70,7 +72,7 @@ def contenders(args):
     found = {"sizewise": sizewise_server(args.bundle, 8150)}
     if args.single:
         found["sizewise, single"] = sizewise_server(args.single, 8151)
-    plain = [sys.executable, HERE / "serving" / "plain.py", "8152", MODEL]
+    plain = [sys.executable, HERE / "serving" / "plain.py", "8152", args.model, args.device]
     found["sentence-transformers + FastAPI"] = Server(
         list(map(str, plain)), "http://127.0.0.1:8152", "http://127.0.0.1:8152/readyz"
     )
@@ -78,10 +80,10 @@ def contenders(args):
         from sizewise.core.candidate import Model
         from sizewise.encode.resolve import resolve
 
-        folder = resolve(Model(MODEL)).folder.path
-        words = f"v2 --model-id {folder} --served-model-name m --engine torch --device cpu --no-bettertransformer"
+        folder = resolve(Model(args.model)).folder.path
+        words = f"v2 --model-id {folder} --served-model-name m --engine torch --no-bettertransformer"
         found["infinity-emb (torch)"] = Server(
-            [str(args.infinity), *words.split(), "--port", "8153", "--url-prefix", "/v1"],
+            [str(args.infinity), *words.split(), "--device", args.device, "--port", "8153", "--url-prefix", "/v1"],
             "http://127.0.0.1:8153",
             "http://127.0.0.1:8153/health",
             env={"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"},

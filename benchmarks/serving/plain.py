@@ -1,4 +1,4 @@
-"""The peer that everybody writes first: sentence-transformers behind plain FastAPI. `python plain.py PORT [MODEL]`."""
+"""What everybody writes first: sentence-transformers behind plain FastAPI. `python plain.py PORT MODEL DEVICE`."""
 
 import sys
 
@@ -11,7 +11,7 @@ from sizewise.core.candidate import Model
 from sizewise.encode.resolve import resolve
 
 app = FastAPI()
-model = SentenceTransformer(str(resolve(Model(sys.argv[2])).folder.path), device="cpu")
+model = SentenceTransformer(str(resolve(Model(sys.argv[2])).folder.path), device=sys.argv[3])
 
 
 class Asked(BaseModel):

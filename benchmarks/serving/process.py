@@ -84,16 +84,8 @@ def load(*arguments, **more):
 
 
 def sizewise_server(bundle, port, *options, log=None):
-    """`sizewise serve m=BUNDLE`, as it is installed beside this interpreter."""
-    command = [
-        Path(sys.executable).with_name("sizewise"),
-        "serve",
-        *_named(bundle),
-        "--port",
-        str(port),
-        "-q",
-        *options,
-    ]
+    """`sizewise serve m=BUNDLE`, of this interpreter."""
+    command = [sys.executable, "-m", "sizewise", "serve", *_named(bundle), "--port", str(port), "-q", *options]
     url = f"http://127.0.0.1:{port}"
     return Server(list(map(str, command)), url, f"{url}/readyz", log=log)
 
