@@ -41,6 +41,7 @@ def main():
     parser.add_argument("--model", default=MODEL, help="What the bundles were built of, and what the peers run.")
     parser.add_argument("--device", default="cpu", help="Of the peers: cuda beside bundles that run there.")
     parser.add_argument("--infinity", type=Path, help="infinity_emb in its environment; left out without.")
+    parser.add_argument("--kind", action="append", choices=list(KINDS), help="Of requests (default: all).")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--mixed", action="store_true", help="Texts of 53 tokens with a long tail, instead of 12.")
@@ -56,7 +57,7 @@ def main():
     try:
         run = Run(args, texts, processor)
         found["offline"] = {"texts_per_s": statistics.median(offline(args.bundle, texts) for _ in range(args.rounds))}
-        for kind in KINDS:
+        for kind in args.kind or KINDS:
             found["servers"][kind] = run.kind(kind, servers)
         found["offline"]["again"] = statistics.median(offline(args.bundle, texts) for _ in range(args.rounds))
     finally:

@@ -80,19 +80,19 @@ class Load:
         return [protocol for _, protocol in made]
 
     def start(self, connection, due, then):
+        if connection.transport.is_closing():  # the server closed it while nothing was asked: another one is opened
+            self.due.appendleft(due)
+            then(None)
+            return
         self.sent += 1
         request = self.requests[self.sent % len(self.requests)]
-
         sent = time.perf_counter()
 
         def answered(status):
             self.seen.append((due, sent, time.perf_counter(), status))
             then(connection if status else None)
 
-        if connection.transport.is_closing():
-            answered(0)
-        else:
-            connection.send(request, answered)
+        connection.send(request, answered)
 
     async def closed(self):
         over = asyncio.Event()

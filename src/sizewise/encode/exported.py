@@ -248,8 +248,7 @@ class ExportedEncoder(Encoder):
         return found
 
     def read(self, texts: Sequence[str], role: Role, prompt: str) -> Reading:
-        tokens, cut = self._tokenizer.read(texts, prompt)
-        return Reading(texts, role, prompt, tokens.lengths, cut, tokens)
+        return Reading.of(self._tokenizer, texts, role, prompt)
 
     def run(self, reading: Reading) -> npt.NDArray[np.float32]:
         self.load()

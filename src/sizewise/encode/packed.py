@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +20,7 @@ from sizewise.encode.encoder import Encoder, Similarity, Trust
 from sizewise.encode.folder import ModelFolder
 from sizewise.encode.front import ahead
 from sizewise.encode.numeric import versions
+from sizewise.encode.reading import Reading
 from sizewise.encode.source import FolderSource, load
 from sizewise.encode.sources import source
 from sizewise.encode.tokens import TextTokenizer, Tokens
@@ -80,6 +82,8 @@ class PackedEncoder(Encoder):
         self.has_quality = self.source.has_quality
         self._devices = devices(model.precision)
         self._loading = Lock()
+        self._loaded: list[Replica] = []
+        self._free: SimpleQueue[Replica] = SimpleQueue()
 
     @property
     def pace(self) -> float:
@@ -122,16 +126,42 @@ class PackedEncoder(Encoder):
         assert self._replicas
 
     def unload(self) -> None:
-        self.__dict__.pop("_replicas", None)
+        self._loaded, self._free = [], SimpleQueue()
         free_device()
 
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> Vectors:
         found = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        if len(texts) == 1 and (vector := self._replicas[0].single(self._tokenizer(texts, prompt))) is not None:
-            found[0] = vector
+        if len(texts) == 1:
+            self._at_once(found, self._tokenizer(texts, prompt))
         elif texts:
             self._fill(found, texts, prompt)
         return found
+
+    def read(self, texts: Sequence[str], role: Role, prompt: str) -> Reading:
+        return Reading.of(self._tokenizer, texts, role, prompt)
+
+    @property
+    def streams(self) -> int:
+        return len(self._devices)
+
+    def run(self, reading: Reading) -> Vectors:
+        assert reading.tokens is not None
+        found = np.empty((len(reading), self.dimensions), dtype=np.float32)
+        if len(reading):
+            self._at_once(found, reading.tokens)
+        return found
+
+    def _at_once(self, found: Vectors, tokens: Tokens) -> None:
+        """On the first GPU that is free; for any number of threads."""
+        self.load()
+        replica = self._free.get()
+        try:
+            if len(tokens) == 1 and (vector := replica.single(tokens)) is not None:
+                found[0] = vector
+            else:
+                replica.start(found, tokens)()
+        finally:
+            self._free.put(replica)
 
     def _fill(self, found: Vectors, texts: Sequence[str], prompt: str) -> None:
         replicas, taking = self._replicas, Lock()
@@ -194,14 +224,16 @@ class PackedEncoder(Encoder):
     def _counter(self) -> TextTokenizer:
         return TextTokenizer.open(self.source.tokenizer)
 
-    @cached_property
+    @property
     def _replicas(self) -> "list[Replica]":
         from sizewise.encode.cuda.replica import Replica
 
         with self._loading:  # transformers changes torch while it loads: two threads at once would break each other
-            return self.__dict__.get("_replicas") or [
-                Replica(self.source, self.model.precision, device, self._say) for device in self._devices
-            ]
+            if not self._loaded:
+                self._loaded = [Replica(self.source, self.model.precision, one, self._say) for one in self._devices]
+                for replica in self._loaded:
+                    self._free.put(replica)
+            return self._loaded
 
     def _say(self, words: str) -> None:
         self.say(f"{self.model.name}: {words}")

@@ -5,12 +5,14 @@ What is read can be put together with what others asked for: servers batch so.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.candidate import Role
-from sizewise.encode.tokens import Counts, Tokens, join
+from sizewise.encode.pairs import PairTokenizer
+from sizewise.encode.tokens import Counts, TextTokenizer, Tokens, join
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,12 @@ class Reading:
     """[n]: whether the end of the text is beyond the model's limit."""
     tokens: Tokens | None = None
     """None where the encoder takes nothing but texts."""
+
+    @classmethod
+    def of(cls, tokenizer: TextTokenizer | PairTokenizer, texts: Sequence[str], role: Role, prompt: str) -> Self:
+        """As `tokenizer` reads them."""
+        tokens, cut = tokenizer.read(texts, prompt)
+        return cls(texts, role, prompt, tokens.lengths, cut, tokens)
 
     def __len__(self) -> int:
         return len(self.texts)

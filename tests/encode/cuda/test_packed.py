@@ -1,5 +1,7 @@
 """Texts end to end have the vectors that they have alone: on processors here, on a GPU where there is one."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from sizewise.core.errors import InputError
 from sizewise.encode import packed
 from sizewise.encode.cuda.flat import flatten
 from sizewise.encode.network import Network
+from sizewise.encode.reading import together
 from sizewise.encode.resolve import resolve
 from sizewise.encode.tokens import Tokens
 
@@ -170,6 +173,20 @@ def test_vectors_are_those_of_the_reference_in_the_order_of_the_texts(folder, on
     assert encoder.max_tokens == reference.max_tokens
     assert encoder.parameters == reference.parameters
     assert encoder.count_tokens(some, "the ").tolist() == reference.count_tokens(some, "the ").tolist()
+
+
+def test_what_several_read_runs_as_one(on_processors, tiny_model, sentences):
+    encoder = resolve(Model(str(tiny_model), "bfloat16", runtime="packed"))
+    wanted = encoder.encode(sentences[:40], "query", "the ")
+    parts = [encoder.read(sentences[at : at + 10], "query", "the ") for at in range(0, 40, 10)]
+    assert {one.way for one in parts} == {None}
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(encoder.run, [*parts, together(parts), parts[0].take(np.array([3]))]))
+    assert cosines(np.concatenate(found[:4]), wanted).min() > 0.9999
+    assert cosines(found[4], wanted).min() > 0.9999
+    assert cosines(found[5], wanted[3:4]).min() > 0.9999
+    assert encoder.streams == 2
+    assert encoder.run(parts[0].take(np.array([], dtype=np.int64))).shape == (0, encoder.dimensions)
 
 
 def test_the_same_vectors_in_smaller_batches_when_memory_runs_out(on_processors, tiny_model, sentences, monkeypatch):
