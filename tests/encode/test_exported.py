@@ -6,10 +6,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 
 from sizewise.core.candidate import Model
-from sizewise.core.errors import InputError
-from sizewise.encode import onnx_int8, openvino
+from sizewise.core.errors import InputError, RunError
+from sizewise.encode import exported, numeric, onnx_int8, openvino
+from sizewise.encode import onnx as onnx_runtime
 from sizewise.encode.calibration import TEXTS, calibration_digest, calibration_texts
 from sizewise.encode.layout import fitting, shared_rows
 from sizewise.encode.resolve import resolve
@@ -77,6 +79,46 @@ def test_onnx_int8_has_scales_for_tokens_or_runs(store, tiny_model, sentences, m
     assert (found * wanted).sum(1).min() >= CLOSE["int8"]
     kinds = Counter(node.op_type for node in onnx.load(encoder._folder / "onnx/model.onnx").graph.node)
     assert kinds["MatMulIntegerToFloat"] == (2 if larger == 0.0 else 0), "one a layer"
+
+
+def test_weights_are_as_fine_as_the_processor_adds_up_right(store, tiny_model, tmp_path, monkeypatch):
+    """Of 7 bits where sums of two products must fit into 16; a graph of 8 is refused there, one of 7 runs on both."""
+    made = {}
+    for bits in (7, 8):
+        for module in (exported, onnx_runtime):
+            monkeypatch.setattr(module, "int8_bits", lambda bits=bits: bits)
+        encoder = engine(store, tiny_model, "int8", "onnx")
+        encoder.load()
+        made[bits] = tmp_path / str(bits), encoder.export(tmp_path / str(bits), {}), encoder.key("")
+        weights = [
+            numpy_helper.to_array(one) for one in onnx.load(encoder._folder / "onnx/model.onnx").graph.initializer
+        ]
+        largest = max(int(np.abs(array.astype(int)).max()) for array in weights if array.dtype == np.int8)
+        assert largest in ((63, 64) if bits == 7 else (127, 128))
+    assert made[7][2] != made[8][2]
+    model = Model(str(tiny_model), "int8", "onnx")
+    for bits, here, runs in ((7, 7, True), (7, 8, True), (8, 8, True), (8, 7, False)):
+        monkeypatch.setattr(exported, "int8_bits", lambda here=here: here)
+        folder, about, _ = made[bits]
+        restored = type(encoder).restore(folder, model, about)
+        if runs:
+            restored.load()
+        else:
+            with pytest.raises(RunError, match="overflow on this one, which has none; build it here"):
+                restored.load()
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "bits"),
+    [
+        ("x86_64", {"avx2"}, 7), ("x86_64", {"avx2", "avx512f"}, 7), ("x86_64", {"avx2", "avx_vnni"}, 8),
+        ("x86_64", {"avx512_vnni"}, 8), ("AMD64", set(), 7), ("aarch64", {"asimd"}, 8), ("arm64", set(), 8),
+    ],
+)  # fmt: skip
+def test_who_adds_up_products_of_bytes(monkeypatch, machine, flags, bits):
+    monkeypatch.setattr(numeric, "_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(numeric.platform, "machine", lambda: machine)
+    assert numeric.int8_bits() == bits
 
 
 def test_int8_beside_bfloat16_has_no_rows_of_32(monkeypatch):

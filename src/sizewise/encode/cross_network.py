@@ -33,7 +33,8 @@ class _Pairs(nn.Module):
         more: dict[str, Any] = {"token_type_ids": second.to(torch.int64)} if self.typed else {}
         if position_ids is not None:
             more["position_ids"] = position_ids
-        ids = torch.where(second, -1 - input_ids, input_ids)
+        # Not a choice by `second`: OpenVINO 2026.4 makes none of integers on AVX2 where denormals count as zero.
+        ids = torch.maximum(input_ids, -1 - input_ids)
         return self.body(input_ids=ids, attention_mask=attention_mask, return_dict=return_dict, **more)
 
 

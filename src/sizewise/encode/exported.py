@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.candidate import ROLES, Model, Role
+from sizewise.core.errors import RunError
 from sizewise.encode.batches import Rows, windows
 from sizewise.encode.budget import Budget, in_order
 from sizewise.encode.calibration import calibration_digest, calibration_texts
 from sizewise.encode.encoder import Encoder, Similarity, Trust
 from sizewise.encode.layout import NARROWEST, Block, Ids, Vectors, one_row
-from sizewise.encode.numeric import instruction_set, threads, versions
+from sizewise.encode.numeric import instruction_set, int8_bits, threads, versions
 from sizewise.encode.pairs import PairTokenizer, pair
 from sizewise.encode.reading import Reading
 from sizewise.encode.source import TOKENIZER, Source
@@ -29,7 +30,7 @@ from sizewise.encode.tuned import Tuning, machine, recall
 from sizewise.store.prepared import prepared
 from sizewise.store.store import Store, default_root
 
-GRAPHS = 2
+GRAPHS = 3
 """Raised when graphs are made otherwise than before, so that those that were kept are not used again."""
 
 LARGE = 50_000_000
@@ -147,7 +148,7 @@ class ExportedEncoder(Encoder):
         """What the graph is made with."""
         found: dict[str, Any] = {"graphs": GRAPHS, "versions": versions(*self.makers)}
         if self.model.precision == "int8":
-            found["calibration"] = calibration_digest(self._calibration)
+            found |= {"calibration": calibration_digest(self._calibration), "weight_bits": int8_bits()}
         return found
 
     def calibrate(self, texts: Sequence[str]) -> None:
@@ -208,7 +209,17 @@ class ExportedEncoder(Encoder):
                     self._folder = prepared(
                         self._root, about | {"made": dict(self._making)}, lambda to: self.make(to, self._calibration)
                     )
+                self._check_bits()
                 self._run = self.open(self._folder, self.tuning.threads)
+
+    def _check_bits(self) -> None:
+        """Raises RunError where the graph's weights are finer than this processor adds up right."""
+        made = self._made if self._made is not None else self._making
+        if self.model.precision == "int8" and made.get("weight_bits", 8) > int8_bits():
+            raise RunError(
+                f"{self.model.name}@int8 was made on a processor with VNNI, and sums of its products overflow on this "
+                "one, which has none; build it here (that runs on both)"
+            )
 
     def unload(self) -> None:
         self._run = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from sizewise.core.environment import processors
 
 _LEVELS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "avx", "asimd")
+_X86 = ("x86_64", "amd64", "i386", "i686", "x86")
 
 
 @cache
@@ -21,6 +22,13 @@ def instruction_set() -> str:
 def has_bfloat16() -> bool:
     """Whether the processor itself multiplies bfloat16, as far as the system tells."""
     return not _flags().isdisjoint(("amx_bf16", "avx512_bf16", "bf16"))
+
+
+def int8_bits() -> int:
+    """Of a weight, so that products with codes of uint8 add up right: x86 without VNNI adds two of them in 16 bits,
+    which hold no two of 255 * 127. Where an x86 does not tell, it is taken to have none."""
+    adds_in_32 = platform.machine().lower() not in _X86 or not _flags().isdisjoint(("avx512_vnni", "avx_vnni"))
+    return 8 if adds_in_32 else 7
 
 
 @cache

@@ -34,17 +34,18 @@ PRODUCTS = ("MatMul", "Attention")
 Array = npt.NDArray[np.float32]
 
 
-def quantized(graph: onnx.ModelProto, calibration: Tokens) -> onnx.ModelProto:
-    """`graph` with its products of weights in int8; ranges are from `calibration`, each of its texts alone."""
+def quantized(graph: onnx.ModelProto, calibration: Tokens, bits: int) -> onnx.ModelProto:
+    """`graph` with its products of weights in int8, the weights of `bits`, 7 or 8; ranges are from `calibration`, each of
+    its texts alone."""
     smoothed = _fed_by(graph.graph, NORMALISATIONS)
     activated = _fed_by(graph.graph, GELUS)
     ranges, spread = _ranges(graph, (*smoothed, *activated), calibration)
     for tensor, products in smoothed.items():
         _smooth(graph.graph, tensor, products, ranges[tensor])
     apart = [product.name for tensor, products in activated.items() if spread[tensor] > LARGER for product in products]
-    found = _dynamic(graph, apart)
+    found = _dynamic(graph, apart, bits)
     for product in [node for node in found.graph.node if node.name in apart]:
-        _by_token(found.graph, product)
+        _by_token(found.graph, product, bits)
     return found
 
 
@@ -103,7 +104,7 @@ def _smooth(graph: onnx.GraphProto, tensor: str, products: Sequence[onnx.NodePro
     graph.node.insert(first, helper.make_node("Mul", [tensor, inverse], [smoothed], smoothed))
 
 
-def _dynamic(graph: onnx.ModelProto, apart: Sequence[str]) -> onnx.ModelProto:
+def _dynamic(graph: onnx.ModelProto, apart: Sequence[str], bits: int) -> onnx.ModelProto:
     """With a scale for each run, but for the nodes named in `apart`."""
     with TemporaryDirectory() as folder, without_hints():
         whole, made = Path(folder) / "whole.onnx", Path(folder) / "int8.onnx"
@@ -113,6 +114,7 @@ def _dynamic(graph: onnx.ModelProto, apart: Sequence[str]) -> onnx.ModelProto:
             made,
             op_types_to_quantize=list(PRODUCTS),
             per_channel=True,
+            reduce_range=bits == 7,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=list(apart),
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT, "MatMulConstBOnly": True},
@@ -120,12 +122,12 @@ def _dynamic(graph: onnx.ModelProto, apart: Sequence[str]) -> onnx.ModelProto:
         return onnx.load(made)
 
 
-def _by_token(graph: onnx.GraphProto, product: onnx.NodeProto) -> None:
+def _by_token(graph: onnx.GraphProto, product: onnx.NodeProto, bits: int) -> None:
     """In the place of `product`: its input from a GELU in codes of uint8, with a scale for each token."""
     stored = {weight.name: weight for weight in graph.initializer}
     values, name = product.input
     weight = numpy_helper.to_array(stored[name])
-    scale = (np.maximum(np.abs(weight).max(0), 1e-12) / 127).astype(np.float32)
+    scale = (np.maximum(np.abs(weight).max(0), 1e-12) / (2 ** (bits - 1) - 1)).astype(np.float32)
     graph.initializer.remove(stored[name])
     own = {
         "least": np.float32(LEAST / ZERO * (ZERO - TOP)),

@@ -10,7 +10,7 @@ from typing import Any
 import nncf
 import openvino
 import torch
-from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
+from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters, OverflowFix
 
 from sizewise.encode.network import Network, RowsGraph, TextsGraph, rows_agree
 from sizewise.encode.tokens import Tokens
@@ -35,8 +35,9 @@ def convert(network: Network) -> tuple[openvino.Model, bool]:
     return graph, shares_rows
 
 
-def quantized(graph: openvino.Model, calibration: Tokens) -> openvino.Model:
-    """Products with weights in int8, their ranges from `calibration`, outliers smoothed into the weights.
+def quantized(graph: openvino.Model, calibration: Tokens, bits: int) -> openvino.Model:
+    """Products with weights in int8, the weights of `bits`, 7 or 8, ranges from `calibration`, outliers smoothed into the
+    weights.
 
     Products of activations stay as they are, but for attention's queries and keys where it is one step of the graph:
     NNCF rounds those.
@@ -56,7 +57,8 @@ def quantized(graph: openvino.Model, calibration: Tokens) -> openvino.Model:
             subset_size=len(calibration),
             ignored_scope=nncf.IgnoredScope(names=of_activations),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
-                smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=SMOOTHING)
+                overflow_fix=OverflowFix.ENABLE if bits == 7 else OverflowFix.DISABLE,
+                smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=SMOOTHING),
             ),
         )
 
