@@ -35,8 +35,8 @@ Array = npt.NDArray[np.float32]
 
 
 def quantized(graph: onnx.ModelProto, calibration: Tokens, bits: int) -> onnx.ModelProto:
-    """`graph` with its products of weights in int8, the weights of `bits`, 7 or 8; ranges are from `calibration`, each of
-    its texts alone."""
+    """`graph` with its products of weights in int8, of which `bits` (7 or 8) are used; ranges are from `calibration`,
+    each of its texts alone."""
     smoothed = _fed_by(graph.graph, NORMALISATIONS)
     activated = _fed_by(graph.graph, GELUS)
     ranges, spread = _ranges(graph, (*smoothed, *activated), calibration)

@@ -36,8 +36,7 @@ def convert(network: Network) -> tuple[openvino.Model, bool]:
 
 
 def quantized(graph: openvino.Model, calibration: Tokens, bits: int) -> openvino.Model:
-    """Products with weights in int8, the weights of `bits`, 7 or 8, ranges from `calibration`, outliers smoothed into the
-    weights.
+    """Products with weights in int8 (`bits`: 7 or 8), ranges from `calibration`, outliers smoothed into the weights.
 
     Products of activations stay as they are, but for attention's queries and keys where it is one step of the graph:
     NNCF rounds those.
