@@ -169,7 +169,7 @@ def test_ctrl_c_while_a_library_loads_is_one_line(sizewise, monkeypatch, retriev
 
     def interrupted(*_, **__):
         try:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             raise raised("half loaded") from None
 
