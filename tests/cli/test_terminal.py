@@ -159,6 +159,12 @@ def test_help_and_completion_load_no_module_of_the_work():
         assert {name.split(".")[1] for name in loaded} == {"cli", "core"}
 
 
+def test_python_m_sizewise_is_the_same_command():
+    run = subprocess.run([sys.executable, "-m", "sizewise", "nothing"], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "nothing" in run.stderr
+
+
 # --- Ctrl-C
 
 
