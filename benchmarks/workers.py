@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import random
+import time
 from pathlib import Path
 
 from contenders.workloads import short_texts
@@ -48,19 +49,19 @@ def main():
 
 def bodies(texts, size, form):
     starts = range(0, min(len(texts) - size, REQUESTS * size), size)
-    return [json.dumps({"model": "m", "input": texts[at : at + size], "encoding_format": form}) for at in starts]
+    inputs = [texts[at : at + size] if size > 1 else texts[at] for at in starts]
+    return [json.dumps({"model": "m", "input": some, "encoding_format": form}) for some in inputs]
 
 
 def asked(server, requests, size, connections, seconds):
-    before = server.cpu_s()
-    processor = max(os.sched_getaffinity(0))
+    before, began, processor = server.cpu_s(), time.monotonic(), max(os.sched_getaffinity(0))
     seen = load(f"{server.url}/v1/embeddings", requests, "closed", seconds, processor, connections=connections)
     return {
         "texts_per_s": round(seen["per_s"] * size),
         "p50": seen["p50_ms"],
         "p99": seen["p99_ms"],
         "generator": seen["generator_cpu"],
-        "cpu": (server.cpu_s() - before) / seconds,
+        "cpu": (server.cpu_s() - before) / (time.monotonic() - began),
         "statuses": seen["statuses"],
     }
 

@@ -11,7 +11,6 @@ from onnx import numpy_helper
 from sizewise.core.candidate import Model
 from sizewise.core.errors import InputError, RunError
 from sizewise.encode import exported, numeric, onnx_int8, openvino
-from sizewise.encode import onnx as onnx_runtime
 from sizewise.encode.calibration import TEXTS, calibration_digest, calibration_texts
 from sizewise.encode.layout import fitting, shared_rows
 from sizewise.encode.resolve import resolve
@@ -85,8 +84,7 @@ def test_weights_are_as_fine_as_the_processor_adds_up_right(store, tiny_model, t
     """Of 7 bits where sums of two products must fit into 16; a graph of 8 is refused there, one of 7 runs on both."""
     made = {}
     for bits in (7, 8):
-        for module in (exported, onnx_runtime):
-            monkeypatch.setattr(module, "int8_bits", lambda bits=bits: bits)
+        monkeypatch.setattr(exported, "int8_bits", lambda bits=bits: bits)
         encoder = engine(store, tiny_model, "int8", "onnx")
         encoder.load()
         made[bits] = tmp_path / str(bits), encoder.export(tmp_path / str(bits), {}), encoder.key("")

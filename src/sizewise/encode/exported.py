@@ -133,15 +133,24 @@ class ExportedEncoder(Encoder):
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
-        made = self._made if self._made is not None else self._making
         return {
             **self.facts.identity,
             "precision": self.model.precision,
             "runtime": self.runtime,
-            "made": dict(made),
+            "made": dict(self._how),
             "versions": versions(*self.packages, "tokenizers"),
             "numeric": ["cpu", instruction_set()],
         }
+
+    @property
+    def _how(self) -> Mapping[str, Any]:
+        """What the graph was made with, or will be."""
+        return self._made if self._made is not None else self._making
+
+    @property
+    def weight_bits(self) -> int:
+        """Of an int8 graph: 7 or 8. Before there were those of 7, all had 8."""
+        return int(self._how.get("weight_bits", 8))
 
     @cached_property
     def _making(self) -> Mapping[str, Any]:
@@ -214,8 +223,7 @@ class ExportedEncoder(Encoder):
 
     def _check_bits(self) -> None:
         """Raises RunError where the graph's weights are finer than this processor adds up right."""
-        made = self._made if self._made is not None else self._making
-        if self.model.precision == "int8" and made.get("weight_bits", 8) > int8_bits():
+        if self.model.precision == "int8" and self.weight_bits > int8_bits():
             raise RunError(
                 f"{self.model.name}@int8 was made on a processor with VNNI, and sums of its products overflow on this "
                 "one, which has none; build it here (that runs on both)"

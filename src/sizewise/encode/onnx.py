@@ -13,7 +13,6 @@ import numpy.typing as npt
 from sizewise.core.errors import RunError
 from sizewise.encode.exported import ExportedEncoder, Run
 from sizewise.encode.layout import Block, Ids, Vectors, own_rows
-from sizewise.encode.numeric import int8_bits
 
 GRAPH = "onnx/model.onnx"
 OUTPUT = "sentence_embedding"
@@ -45,7 +44,7 @@ class OnnxEncoder(ExportedEncoder):
         (folder / GRAPH).parent.mkdir()
         graph = onnx_graph.convert(self.source.network(), folder / GRAPH)
         if self.model.precision == "int8":
-            graph = onnx_int8.quantized(graph, self._tokenizer(texts), int8_bits())
+            graph = onnx_int8.quantized(graph, self._tokenizer(texts), self.weight_bits)
         onnx.save(graph, folder / GRAPH)
 
     def open(self, folder: Path, threads: int) -> Run:

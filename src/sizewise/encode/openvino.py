@@ -17,7 +17,7 @@ import orjson
 from sizewise.core.errors import RunError
 from sizewise.encode.exported import ExportedEncoder, Run
 from sizewise.encode.layout import WIDTHS, Block, Ids, Vectors, fitting, own_rows, shared_rows
-from sizewise.encode.numeric import has_bfloat16, int8_bits
+from sizewise.encode.numeric import has_bfloat16
 
 GRAPH = "openvino/openvino_model.xml"
 WEIGHTS = "openvino/openvino_model.bin"
@@ -42,7 +42,7 @@ class OpenVINOEncoder(ExportedEncoder):
         if not shares_rows:
             self.say(f"{self.model.name}: its texts cannot share rows, so each has one of its own and is padded")
         if self.model.precision == "int8":
-            graph = openvino_graph.quantized(graph, self._tokenizer(texts), int8_bits())
+            graph = openvino_graph.quantized(graph, self._tokenizer(texts), self.weight_bits)
         openvino_graph.save(graph, folder / GRAPH)
         (folder / ABOUT).write_bytes(orjson.dumps({"rows": shares_rows}))
 
