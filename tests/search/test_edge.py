@@ -1,12 +1,15 @@
 """The shard of an index: a copy that may be behind, broken or in use, and is never the truth."""
 
 import json
+import re
 import shutil
 import threading
+from contextlib import contextmanager
 
 import pytest
 
 from sizewise.core.errors import RunError
+from sizewise.core.progress import Silent
 from sizewise.search import edge
 from sizewise.search.make import index
 from sizewise.search.open import Searcher
@@ -71,7 +74,7 @@ def test_many_search_it_while_one_writes(put, bundle, tmp_path):
     third = Searcher.open(tmp_path / "index")
     assert len(ids(third)) == 49
     for before in (first, second):
-        assert ids(before) == {f"d{at}" for at in range(1, 30)}  # what was deleted since is not told
+        assert ids(before) == {f"d{at}" for at in range(30)}
         before.close()
     third.close()
     put(60)
@@ -80,14 +83,65 @@ def test_many_search_it_while_one_writes(put, bundle, tmp_path):
 
 
 def test_another_process_makes_it(put, tmp_path, monkeypatch):
+    """It is waited for, and said so; exact search need not."""
     put(30)
     monkeypatch.setattr(edge, "PATIENCE", 0.1)
-    with (
-        edge._alone(tmp_path / "index"),
-        pytest.raises(RunError, match=r"another process is making .* ready for search"),
-    ):
-        Searcher.open(tmp_path / "index")
-    assert len(ids(Searcher.open(tmp_path / "index", engine="exact"))) == 30
+    heard, found = Heard(), []
+    with edge._alone(tmp_path / "index", heard):
+        opening = threading.Thread(target=lambda: found.append(Searcher.open(tmp_path / "index", progress=heard)))
+        opening.start()
+        assert heard.event.wait(10)
+        assert len(ids(Searcher.open(tmp_path / "index", engine="exact"))) == 30
+        assert not found
+    opening.join(10)
+    assert len(ids(found[0])) == 30
+    assert re.fullmatch(r"another process makes .* ready for search; waiting for it .*", *heard.said)
+
+
+class Heard(Silent):
+    """What is said."""
+
+    def __init__(self):
+        self.said, self.event = [], threading.Event()
+
+    def say(self, message):
+        self.said.append(message)
+        self.event.set()
+
+
+def test_one_that_cannot_open_a_shard_leaves_it_to_others(put, tmp_path, monkeypatch):
+    put(30)
+    first = Searcher.open(tmp_path / "index")
+    with monkeypatch.context() as patched:
+        load, failures = edge.Edge.load, iter([OSError("too many open files")])
+
+        def once(*words, **more):
+            for failure in failures:
+                raise RunError(str(failure))
+            return load(*words, **more)
+
+        patched.setattr(edge.Edge, "load", once)
+        second = Searcher.open(tmp_path / "index")
+    assert (tmp_path / "index" / "edge-1").is_dir()
+    assert len(ids(first)) == len(ids(second)) == 30
+
+
+def test_one_that_waited_for_an_indexer_has_what_that_one_put(put, tmp_path, monkeypatch):
+    """An opener that read the catalog before would take the shard of more documents for a broken one."""
+    put(30)
+    alone = edge._alone
+
+    @contextmanager
+    def later(folder, progress):
+        monkeypatch.setattr(edge, "_alone", alone)
+        put(50)
+        with alone(folder, progress):
+            yield
+
+    monkeypatch.setattr(edge, "_alone", later)
+    heard = Heard()
+    assert len(ids(Searcher.open(tmp_path / "index", progress=heard))) == 50
+    assert heard.said == []
 
 
 def test_opened_at_the_same_time(put, tmp_path):

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,12 @@ import pytest
 from sizewise.bundle.load import load_bundle
 from sizewise.core.errors import InputError, RunError
 from sizewise.index.where import Where
+from sizewise.pipeline.live import EmbedPipeline
+from sizewise.search import catalog
+from sizewise.search.catalog import Catalog
+from sizewise.search.document import Document
+from sizewise.search.folder import About
+from sizewise.search.local import Local, only_writer
 from sizewise.search.make import index
 from sizewise.search.open import Searcher
 from sizewise.ship.build import build
@@ -71,6 +79,62 @@ def test_words_of_deleted_documents_do_not_count(write_bundle, corpus, tmp_path)
     assert [hit.id for hit in hits] == [["d0", "d2", "d3"][at] for at in ids[0] if at >= 0]
     np.testing.assert_allclose([hit.score for hit in hits], scores[0][ids[0] >= 0], rtol=1e-6)
     assert Searcher.open(made.path).search(["moon"], 3) == [[]]
+
+
+def test_who_searches_sees_what_was_there(bundle, make, corpus):
+    """Though every document was replaced or deleted since: texts, words, fields and all."""
+    made = make()
+    before = Searcher.open(made.path)
+    reader = Local(Path(made.path), About.read(Path(made.path)), load_bundle(bundle))
+    expected = before.search(["a river of loud music"], 3)
+    corpus.write_text('{"_id": "d0", "text": "Other words.", "lang": "en"}\n{"_id": "d2", "text": "A river."}\n')
+    make(prune=True)
+    assert before.search(["a river of loud music"], 3) == expected
+    assert before.search(["moon"], 3, Where.parse(["lang=en"])) == [[]]
+    assert len(before.search(["moon"], 10)[0]) == before.documents == 4
+    late = Searcher(reader.attach(), reader)  # words are read only now
+    assert [hit.id for hit in late.search(["a river of loud music"], 3)[0]] == [hit.id for hit in expected[0]]
+    assert {hit.id for hit in Searcher.open(made.path).search(["river"], 10)[0]} == {"d0", "d2"}
+
+
+def test_somebody_who_may_not_lock_notices_that_it_changes(bundle, corpus, tmp_path, monkeypatch):
+    """There SQLite is told that nobody writes; who does, is found out."""
+    made = index(bundle, corpus, tmp_path / "index", engine="exact")
+    connected = catalog._connected
+
+    def refused(path, mode):
+        if mode == "ro":
+            raise sqlite3.OperationalError("unable to open database file")
+        return connected(path, mode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(catalog, "_connected", refused)
+        searcher = Searcher.open(made.path)
+    assert len(searcher.search(["moon"], 10)[0]) == 4
+    index(bundle, None, tmp_path / "index", delete=["d0"])
+    with pytest.raises(RunError, match=r"catalog.sqlite was written to by somebody else while it was read"):
+        searcher.search(["moon"], 10)
+
+
+def test_a_full_disk(bundle, corpus, tmp_path):
+    """What is there stays, and what SQLite says is said in a sentence."""
+    made = index(bundle, corpus, tmp_path / "index", engine="exact")
+    documents = [Document(f"more{at}", "", "moon " * 1000) for at in range(100)]
+    with closing(Catalog(tmp_path / "index", write=True)) as full:
+        full._database.execute("PRAGMA max_page_count = 8")
+        with pytest.raises(RunError, match=r"catalog.sqlite: SQLite says: database or disk is full"):
+            full.put(documents)
+        assert full.state().documents == 4
+    assert len(Searcher.open(made.path).search(["moon"], 10)[0]) == 4
+
+
+def test_of_what_is_deleted_nothing_stays(write_bundle, static_model, corpus, tmp_path):
+    bundle = write_bundle(f"static:{static_model}")
+    index(bundle, corpus, tmp_path / "index")
+    index(bundle, None, tmp_path / "index", delete=["d2"])
+    files = [path.read_bytes() for path in (tmp_path / "index").rglob("*") if path.is_file()]
+    assert not any(b"Music is loud" in content for content in files)
+    assert any(b"Snow falls" in content for content in files)
 
 
 def test_filters_reach_words_too(bundle, tmp_path, rows):
@@ -205,11 +269,51 @@ def test_a_folder_of_something_else(bundle, corpus, tmp_path):
 
 
 def test_only_one_process_writes(bundle, make, corpus, tmp_path):
-    from sizewise.search.local import _only_writer
-
     make()
-    with _only_writer(tmp_path / "index"), pytest.raises(RunError, match="another process is indexing into"):
+    with only_writer(tmp_path / "index"), pytest.raises(RunError, match="another process is indexing into"):
         make()
+
+
+def test_nobody_takes_the_place_of_an_index_that_is_written(bundle, make, write_bundle, tiny_model, corpus, tmp_path):
+    made = make()
+    other = write_bundle(f"{tiny_model}")
+    with only_writer(tmp_path / "index"), pytest.raises(RunError, match="another process is indexing into"):
+        index(other, corpus, tmp_path / "index", force=True)
+    assert len(Searcher.open(made.path).search(["moon"], 10)[0]) == 4
+    assert index(other, corpus, tmp_path / "index", force=True).added == 4
+
+
+def test_stopped_before_there_is_anything(bundle, corpus, tmp_path, monkeypatch):
+    """The same command goes on."""
+    with monkeypatch.context() as patched:
+        patched.setattr(About, "write", lambda *_: interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            index(bundle, corpus, tmp_path / "index")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.jsonl"]
+    assert index(bundle, corpus, tmp_path / "index").added == 4
+
+
+def interrupted():
+    raise KeyboardInterrupt
+
+
+def test_whether_the_corpus_is_all_there(bundle, make, corpus, tmp_path, monkeypatch):
+    """From the moment another one is begun until it is gone through; a copy is as complete as what it is of."""
+    made = make()
+    assert Searcher.open(made.path).index.whole
+    corpus.write_text('{"_id": "d0", "text": "Other words."}\n')
+    with monkeypatch.context() as patched:
+        patched.setattr(EmbedPipeline, "document_vectors", lambda *_: interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            make()
+    for place in (tmp_path / "index", tmp_path / "moved"):
+        index(bundle, None, tmp_path / "moved", source=tmp_path / "index")
+        assert not Searcher.open(place).index.whole
+    make()
+    index(bundle, None, tmp_path / "index", delete=["d1"])
+    index(bundle, None, tmp_path / "moved", source=tmp_path / "index")
+    for place in (tmp_path / "index", tmp_path / "moved"):
+        assert Searcher.open(place).index.whole
 
 
 READ_ONLY = """
@@ -251,15 +355,16 @@ def test_a_folder_that_is_read_only(write_bundle, static_model, corpus, tmp_path
 def test_a_copy(make, bundle, tmp_path):
     made = make(snapshot=tmp_path / "copy")
     shutil.rmtree(made.path)
-    assert len(Searcher.open(tmp_path / "copy").search(["moon"], 10)[0]) == 4
+    copy = Searcher.open(tmp_path / "copy")
+    assert index(bundle, None, tmp_path / "copy", delete=["d0"]).documents == 3  # nobody who searches is in the way
+    assert len(copy.search(["moon"], 10)[0]) == 4
+    assert len(Searcher.open(tmp_path / "copy").search(["moon"], 10)[0]) == 3
     with pytest.raises(InputError, match="is an index already"):
         make(snapshot=tmp_path / "copy")
 
 
 def test_moved_to_another_folder(make, bundle, tmp_path, monkeypatch):
     """Nothing is encoded again, and what was deleted does not come along."""
-    from sizewise.pipeline.live import EmbedPipeline
-
     made = make()
     index(bundle, None, tmp_path / "index", delete=["d0"])
     monkeypatch.setattr(EmbedPipeline, "document_vectors", lambda *_: pytest.fail("it was encoded"))

@@ -55,6 +55,10 @@ class Index(Protocol):
         """Of all documents; some may be deleted while they are read."""
         ...
 
+    def begin(self) -> None:
+        """Remember that a corpus is not gone through to its end, until `finish` says otherwise."""
+        ...
+
     def finish(self, progress: Progress, *, whole: bool = True) -> None:
         """Make what was put ready for search; `whole` says that a corpus was gone through to its end."""
         ...
@@ -68,7 +72,7 @@ class Index(Protocol):
         ...
 
     def found(self, ids: Sequence[int]) -> Mapping[int, Document]:
-        """The documents behind the ids that the pipeline found, without those that were deleted since."""
+        """The documents behind the ids that the pipeline found, of those that there still are."""
         ...
 
     def recall(self) -> Recall | None:

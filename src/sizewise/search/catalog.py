@@ -7,7 +7,7 @@ gets a new one, and the old one is gone for ever.
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from sizewise.core.errors import InputError
+from sizewise.core.errors import InputError, RunError
 from sizewise.index.where import Condition, Mask, Value, Where, kind_of
 from sizewise.search.document import Document, kinds, single
 
@@ -36,6 +36,10 @@ CREATE TABLE gone (number INTEGER PRIMARY KEY, position INTEGER NOT NULL);
 CREATE TABLE state (positions INTEGER NOT NULL, finished INTEGER NOT NULL);
 INSERT INTO state VALUES (0, 0);
 """
+_STATE = "SELECT positions, finished, (SELECT count(*) FROM gone) FROM state"
+
+Mark = tuple[int, int, int]
+"""Of a file: it changes when somebody writes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +59,38 @@ class State:
 
 
 class Catalog:
-    """The file `FILE` of a folder. Threads may share one."""
+    """The file `FILE` of a folder. Threads may share one.
+
+    Opened to read, it stays as it is then until `renew`, whatever others write. Everything raises RunError when SQLite
+    fails, for a full disk, say.
+    """
 
     def __init__(self, folder: Path, *, write: bool = False) -> None:
         self.path = folder / FILE
         self._lock = threading.Lock()
+        self._write = write
         try:
-            self._database = _opened(self.path, write)
-            self.state()
+            self._database, self._unlocked = _opened(self.path, write)
         except sqlite3.DatabaseError as error:
             raise InputError(f"{self.path} cannot be read ({error}); index the corpus again with --force") from None
+        self.renew()
+
+    def renew(self) -> None:
+        """From now on it is as it is now."""
+        if self._write:
+            return
+        with self._lock, told(self.path):
+            if self._database.in_transaction:
+                self._database.execute("COMMIT")
+            self._database.execute("BEGIN")
+            self._database.execute(_STATE).fetchall()  # it is now that it begins
 
     def close(self) -> None:
         with self._lock:
             self._database.close()
 
     def state(self) -> State:
-        ((positions, finished, gone),) = self._ask("SELECT positions, finished, (SELECT count(*) FROM gone) FROM state")
+        ((positions, finished, gone),) = self._ask(_STATE)
         return State(positions, gone, bool(finished))
 
     def put(self, documents: Sequence[Document]) -> None:
@@ -157,14 +176,15 @@ class Catalog:
 
     def copy(self, folder: Path) -> None:
         """A copy as of one moment, in `folder`."""
-        with sqlite3.connect(folder / FILE) as to, self._lock:
+        with told(folder / FILE), closing(sqlite3.connect(folder / FILE)) as to, self._lock:
             self._database.backup(to)
-        to.execute("PRAGMA journal_mode = DELETE")
-        to.close()
 
     def _ask(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._database.execute(sql, values).fetchall()
+        with self._lock, told(self.path):
+            rows = self._database.execute(sql, values).fetchall()
+        if self._unlocked is not None and self._unlocked != _mark(self.path):
+            raise RunError(f"{self.path} was written to by somebody else while it was read; open it again")
+        return rows
 
     def _ask_each(self, sql: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(values), AT_ONCE):
@@ -173,7 +193,7 @@ class Catalog:
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, told(self.path):
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield self._database
@@ -184,22 +204,35 @@ class Catalog:
                 raise
 
 
-def _opened(path: Path, write: bool) -> sqlite3.Connection:
+def _opened(path: Path, write: bool) -> tuple[sqlite3.Connection, Mark | None]:
+    """And, where it can be read only without locks, what tells that somebody wrote to it."""
     if write:
         fresh = not path.exists()
         database = _connected(path, "rwc")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA secure_delete = ON")  # of what is deleted nothing shall stay
         if fresh or not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'state'").fetchall():
             database.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
-        return database
+        return database, None
     try:
         database = _connected(path, "ro")
-        database.execute("SELECT 1 FROM state").fetchall()
+        database.execute(_STATE).fetchall()
     except sqlite3.OperationalError:
-        # SQLite writes beside a file to read it while others write. Nobody writes where nobody may.
+        # SQLite writes beside a file to read it while others write, which somebody who may only read cannot.
+        log = path.with_name(f"{FILE}-wal")
+        if log.exists() and log.stat().st_size:
+            raise  # what is in there counts
         database = _connected(path, "ro&immutable=1")
-    return database
+        mark = _mark(path)  # before anything of it is read
+        database.execute(_STATE).fetchall()
+        return database, mark
+    return database, None
+
+
+def _mark(path: Path) -> Mark:
+    about = path.stat()
+    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
@@ -208,6 +241,15 @@ def _connected(path: Path, mode: str) -> sqlite3.Connection:
     )
     database.execute("PRAGMA trusted_schema = OFF")  # an index may come from somebody else
     return database
+
+
+@contextmanager
+def told(path: Path | str) -> Iterator[None]:
+    """Raises RunError for what SQLite raises."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise RunError(f"{path}: SQLite says: {error}; see to that, and run the same command again") from None
 
 
 def _remove(change: sqlite3.Connection, ids: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -17,7 +18,7 @@ from portalocker import LockFlags
 
 from sizewise.bundle.layout import read_json
 from sizewise.core.errors import InputError, RunError
-from sizewise.core.progress import Progress
+from sizewise.core.progress import Progress, Silent
 from sizewise.index.edge import Edge
 from sizewise.index.optimise import optimise
 from sizewise.search.folder import write_shared
@@ -30,8 +31,8 @@ LOCK = "edge.lock"
 SHARD = "edge-"
 BLOCK = 2048
 """Documents that are put at a time."""
-PATIENCE = 20.0
-"""Seconds to wait for another process that opens a shard, which takes it less than one."""
+PATIENCE = 2.0
+"""Seconds to wait without a word for another process, which opens a shard in less than one."""
 AT_ONCE = 5_000
 """Documents of a shard that is optimised in a moment."""
 FLUSHED = 16
@@ -71,27 +72,28 @@ class Copy:
 
 
 def opened(index: Local, progress: Progress) -> tuple[Edge, IO[Any]]:
-    """The shard of all documents of `index`, and what is closed after it. Raises RunError when another process makes
-    it, InputError when the folder is read only."""
+    """The shard of all documents of `index`, which is renewed, and what is closed after it. Raises InputError when the
+    folder is read only."""
     folder = index.folder
-    with _alone(folder):
+    with _alone(folder, progress):
+        index.renew()  # what the last one who was here had, this one has too
         copy = _brought_up(index, Copy.read(folder), progress)
         try:
             return _shared(index, copy)
         except RunError as error:
-            copy = _again(index, copy, error, progress)
-            return _shared(index, copy)
+            _say(copy.of(folder), error, progress)
+            return _shared(index, _brought_up(index, Copy(), progress))  # another one: somebody may search that
 
 
 def brought_up(index: Local, progress: Progress) -> None:
     """Put into a shard what it lacks."""
-    with _alone(index.folder):
+    with _alone(index.folder, progress):
         _brought_up(index, Copy.read(index.folder), progress)
 
 
 def copy_shard(index: Local, to: Path) -> None:
     """The shard as it is on disk, in the folder `to`: it would be long in the making there."""
-    with _alone(index.folder):
+    with _alone(index.folder, Silent()):
         copy = Copy.read(index.folder)
         if copy.shard:
             shutil.copytree(copy.of(index.folder), copy.of(to))
@@ -110,8 +112,8 @@ def _shared(index: Local, copy: Copy) -> tuple[Edge, IO[Any]]:
 
 
 def _check(index: Local, engine: Edge) -> None:
-    """Raises RunError when the shard has not as many documents as the index, unless that changes just now."""
-    if len(engine) != index.documents and index.catalog.state() == index.state:
+    """Raises RunError when the shard has not as many documents as the index."""
+    if len(engine) != index.documents:
         raise RunError(f"the shard holds {len(engine):,} documents instead of {index.documents:,}")
 
 
@@ -123,16 +125,14 @@ def _brought_up(index: Local, copy: Copy, progress: Progress) -> Copy:
         try:
             done = _filled(index, copy, progress)
         except RunError as error:
-            done = _again(index, copy, error, progress)
+            _say(copy.of(index.folder), error, progress)
+            done = _filled(index, Copy(copy.shard), progress)
     _without_old(index.folder, done)
     return done
 
 
-def _again(index: Local, copy: Copy, error: RunError, progress: Progress) -> Copy:
-    """A new shard in place of one with which something is wrong."""
-    progress.say(f"{copy.of(index.folder)}: {error}; it is made again from the catalog")
-    shutil.rmtree(copy.of(index.folder), ignore_errors=True)
-    return _filled(index, Copy(copy.shard), progress)
+def _say(shard: Path, error: RunError, progress: Progress) -> None:
+    progress.say(f"{shard}: {error}; it is made again from the catalog")
 
 
 def _own(folder: Path, copy: Copy) -> tuple[Copy, IO[Any]]:
@@ -225,14 +225,15 @@ def _without_old(folder: Path, copy: Copy) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else makes or opens a shard meanwhile."""
+def _alone(folder: Path, progress: Progress) -> Iterator[None]:
+    """Nobody else makes or opens a shard meanwhile. Waits for others: a lock is gone with its process."""
+    exclusive = LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING
     try:
-        lock = locked(folder / LOCK, LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING, PATIENCE)
-    except portalocker.exceptions.LockException:
-        raise RunError(
-            f"another process is making {folder} ready for search; wait for it, or search with --exact"
-        ) from None
+        try:
+            lock = locked(folder / LOCK, exclusive, PATIENCE)
+        except portalocker.exceptions.LockException:
+            progress.say(f"another process makes {folder} ready for search; waiting for it (--exact does without) ...")
+            lock = locked(folder / LOCK, exclusive, inf)
     except OSError as error:
         raise InputError(
             f"Qdrant Edge searches only in a folder that it may write to, and {folder} is none ({error.strerror}); "

@@ -40,7 +40,8 @@ BLOCK = 4096
 class Local:
     """The index in `folder`, for `pipeline` and the parts of it that store vectors.
 
-    Opened to `write`, for one process at a time, it takes documents. Opened to search, it is the index as it was then.
+    Opened to `write`, for one process at a time, it takes documents. Opened to search, it is the index as it was then,
+    or at the last `renew`.
     """
 
     def __init__(self, folder: Path, about: About, pipeline: Pipeline, *, write: bool = False) -> None:
@@ -48,7 +49,7 @@ class Local:
         self.parts = list(dense(pipeline))
         if tuple(part.chain.incoming for part in self.parts) != about.dimensions:
             raise InputError(f"{folder} has vectors of other encoders than its bundle; index again with --force")
-        self._writer = _only_writer(folder) if write else None
+        self._writer = only_writer(folder) if write else None
         try:
             self.catalog = Catalog(folder, write=write)
             self.state = self.catalog.state()
@@ -59,6 +60,11 @@ class Local:
                 self._writer.close()
             raise
         self._mask = lru_cache(MASKS)(lambda where: self.catalog.mask(where, self.state.positions))
+
+    def renew(self) -> None:
+        """From now on it is as it is now; not while it is searched."""
+        self.catalog.renew()
+        self.state = self.catalog.state()
 
     @property
     def name(self) -> str:
@@ -98,6 +104,11 @@ class Local:
 
     def ids(self) -> Iterator[str]:
         return self.catalog.ids()
+
+    def begin(self) -> None:
+        """Remember that something may be missing, until `finish` says otherwise."""
+        self.catalog.finish(False)
+        self.state = self.catalog.state()
 
     def finish(self, progress: Progress, *, whole: bool = True) -> None:
         """Make what was put ready for search; `whole` says that nothing is missing."""
@@ -182,7 +193,7 @@ class Texts(Sequence[str]):
         return [found[one].whole if one in found else "" for one in ids]
 
 
-def _only_writer(folder: Path) -> IO[Any]:
+def only_writer(folder: Path) -> IO[Any]:
     """A lock that is held until the file is closed. Raises RunError when another process has it."""
     try:
         return locked(folder / LOCK, LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING, ENDING)

@@ -91,15 +91,18 @@ def index(
     new = corpus is not None or source is not None
     making = Making(bundle, pipeline, engine, force, new, shards, replicas)
     target = place(out, making, progress)
-    done = Indexed(target.name, str(bundle), target.candidate)
+    done, whole = Indexed(target.name, str(bundle), target.candidate), target.whole
     try:
+        if new and whole:
+            target.begin()
         if delete:
             done.removed = target.delete(delete)
         if corpus is not None:
             _put_all(target, list(dense(pipeline)), Path(corpus), fields, count, prune, done, progress)
+            whole = True
         if source is not None:
-            moved(source, bundle, pipeline, target, done, progress)
-        target.finish(progress, whole=corpus is not None or target.whole)
+            whole = moved(source, bundle, pipeline, target, done, progress)
+        target.finish(progress, whole=whole)
         done.documents = target.documents
         if done.added or done.removed:
             done.recall = target.recall()

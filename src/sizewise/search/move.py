@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from sizewise.search.make import Indexed
 
 
-def moved(source: Path, bundle: Path, pipeline: Pipeline, index: Index, done: "Indexed", progress: Progress) -> None:
-    """Put the documents of the index in the folder `source` into `index`, unless they are there unchanged.
+def moved(source: Path, bundle: Path, pipeline: Pipeline, index: Index, done: "Indexed", progress: Progress) -> bool:
+    """Put the documents of the index in the folder `source` into `index`, unless they are there unchanged; whether
+    `source` has all of its corpus.
 
     Raises InputError when `source` is no index of this bundle.
     """
@@ -32,6 +33,7 @@ def moved(source: Path, bundle: Path, pipeline: Pipeline, index: Index, done: "I
     finally:
         bar.close()
         local.close()
+    return local.whole
 
 
 def _block(local: Local, start: int, stop: int, index: Index, done: "Indexed") -> None:

@@ -1,11 +1,11 @@
 """Where an index is or will be: a folder, or a URL; and which bundle it is for."""
 
-import shutil
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sizewise.bundle.layout import Layout
-from sizewise.bundle.place import check_place
+from sizewise.bundle.place import placed
 from sizewise.core.errors import InputError
 from sizewise.core.extras import require
 from sizewise.core.progress import Progress
@@ -13,7 +13,7 @@ from sizewise.pipeline.live import Pipeline
 from sizewise.pipeline.parts import dense
 from sizewise.search.backing import Index
 from sizewise.search.folder import ABOUT, USUAL, About, digest_of, is_index
-from sizewise.search.local import Local
+from sizewise.search.local import Local, only_writer
 from sizewise.search.remote import Remote, is_url
 
 EMBEDDED = "an index on Qdrant Edge (--engine exact does without)"
@@ -53,12 +53,14 @@ def place(out: Path | str, making: Making, progress: Progress) -> Index:
         return found
     if not making.new:
         raise InputError(f"{folder} holds no index of this bundle; name a corpus to make one")
-    check_place(folder, force=making.force, kind="index", holds=(ABOUT,))
-    if folder.exists():
-        shutil.rmtree(folder)
-    _made(folder)
-    about.write(folder)
+    with _unused(folder), placed(folder, force=making.force, kind="index", holds=(ABOUT,)) as new:
+        about.write(new)
     return local(folder, about, pipeline, about.engine, progress, write=True)
+
+
+def _unused(folder: Path) -> AbstractContextManager[object]:
+    """Nobody else indexes there meanwhile. Raises RunError when somebody does."""
+    return closing(only_writer(folder)) if is_index(folder) and not folder.is_symlink() else nullcontext()
 
 
 def _remote(url: str, making: Making) -> Remote:
@@ -74,14 +76,15 @@ def _continued(folder: Path, wanted: About, making: Making, progress: Progress) 
         return None
     try:
         about = _same_bundle(folder, wanted)
-        if making.engine and making.engine != about.engine:
-            about = replace(about, engine=making.engine)
-            about.write(folder)
-        return local(folder, about, making.pipeline, about.engine, progress, write=True)
+        changed = replace(about, engine=making.engine or about.engine)
+        index = local(folder, changed, making.pipeline, changed.engine, progress, write=True)
     except InputError:
         if not making.force:
             raise
         return None
+    if changed != about:
+        changed.write(folder)
+    return index
 
 
 def _same_bundle(folder: Path, wanted: About) -> About:
@@ -101,10 +104,3 @@ def local(
     from sizewise.search.embedded import Embedded
 
     return Embedded(folder, about, pipeline, progress, write=write)
-
-
-def _made(folder: Path) -> None:
-    try:
-        folder.mkdir()
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made ({error.strerror}); name a folder where you may write") from None

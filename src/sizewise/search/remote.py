@@ -130,6 +130,9 @@ class Remote:
     def ids(self) -> Iterator[str]:
         return map(str, self._engine.every("id"))
 
+    def begin(self) -> None:
+        self._note(whole=False)
+
     def finish(self, progress: Progress, *, whole: bool = True) -> None:
         self._note(whole=whole)
         if not self._engine.settle():
