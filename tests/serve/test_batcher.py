@@ -205,6 +205,45 @@ def test_bounds(make, encoder):
     assert batcher.full() is None
 
 
+def test_a_long_list_leaves_room_for_single_texts(make, encoder, monkeypatch):
+    """It has its turns among others, and so counts for no more than they do: only another list like it would wait."""
+    monkeypatch.setattr("sizewise.serve.batcher.QUANTUM", 2)
+    batcher = make(tokens=2, tokens_per_s=10.0, waiting_s=1.0, longest_s=30.0)
+    first = held(batcher, encoder)
+    long = batcher.submit(encoder, ["a b"] * 20, "text", "")
+    waits_for(batcher, 1)
+    with pytest.raises(Full) as found:
+        batcher.submit(encoder, ["a b"] * 10, "text", "")
+    assert found.value.retry_after == pytest.approx(1.5)
+    assert batcher.full(tokens=20) is not None
+    assert batcher.full() is None
+    single = batcher.submit(encoder, ["x"], "text", "", time.monotonic() + 1)
+    encoder.may.set()
+    assert single.result(5).vectors.tolist() == [[1, 0]]
+    assert ["x"] in encoder.ran[:4]
+    assert len(long.result(5).vectors) == 20
+    first.result(5)
+
+
+def test_who_was_let_in_is_not_asked_again(make, encoder):
+    """A request of several stages: what was run for it already shall not be for nothing."""
+    batcher = make(tokens_per_s=10.0, waiting_s=0.1)
+    first = held(batcher, encoder)
+    jobs = [batcher.submit(encoder, ["a b c d"], "text", "")]
+    waits_for(batcher, 1)
+    with pytest.raises(Full):
+        batcher.submit(encoder, ["more"], "text", "")
+    jobs.append(batcher.submit(encoder, ["more"], "text", "", begun=True))
+    soon = time.monotonic() + 0.01
+    with pytest.raises(TooMuch):
+        batcher.submit(encoder, ["more"], "text", "", soon, begun=True)
+    with pytest.raises(Late):
+        batcher.submit(encoder, ["more"], "text", "", soon, begun=True, allowed_s=1.0)
+    encoder.may.set()
+    for job in (first, *jobs):
+        job.result(5)
+
+
 def test_a_bound_of_requests(make, encoder):
     batcher = make(most_jobs=2)
     first = held(batcher, encoder)

@@ -64,8 +64,8 @@ class Batcher:
         """Read, and not all of it taken."""
         self._tokens: dict[int, int] = {}
         """Not run yet, by encoder."""
-        self._open = 0
-        """Requests on their way."""
+        self._open: set[Job] = set()
+        """On their way."""
         self._running: Counter[int] = Counter()
         """Batches that are being run, by encoder."""
         self._closing = False
@@ -92,25 +92,44 @@ class Batcher:
     @property
     def waiting(self) -> tuple[int, int]:
         """Requests and tokens on their way."""
-        return self._open, sum(self._tokens.values())
+        return len(self._open), sum(self._tokens.values())
 
     @property
     def backlog_s(self) -> float:
         """Seconds that what is on its way will take."""
         return sum(tokens / self._paces[key].tokens_per_s for key, tokens in list(self._tokens.items()))
 
-    def full(self) -> Full | None:
-        """What a request would be told now, whatever it asks for; None where there is room."""
-        backlog = self.backlog_s
-        if backlog >= self.waiting_s or self._open >= self.most_jobs:
-            return Full(max(backlog - self.waiting_s / 2, 0.1))
+    def wait_s(self, tokens: int) -> float:
+        """Seconds that a request of so many tokens waits for those on their way: all have their turns, and so each has
+        no more than it has, or a quantum."""
+        if (backlog := self.backlog_s) < self.waiting_s:
+            return backlog  # at most
+        most = max(tokens, QUANTUM)
+        return sum(min(job.tokens, most) / self._paces[id(job.encoder)].tokens_per_s for job in list(self._open))
+
+    def full(self, tokens: int = 0) -> Full | None:
+        """What a request of about so many tokens would be told now; None where there is room."""
+        wait = self.wait_s(tokens)
+        if wait >= self.waiting_s or len(self._open) >= self.most_jobs:
+            return Full(max(wait - self.waiting_s / 2, 0.1))
         return None
 
     def submit(
-        self, encoder: Encoder, texts: Sequence[str], role: Role, prompt: str, deadline: float | None = None
+        self,
+        encoder: Encoder,
+        texts: Sequence[str],
+        role: Role,
+        prompt: str,
+        deadline: float | None = None,
+        *,
+        allowed_s: float | None = None,
+        begun: bool = False,
     ) -> "Future[Made]":
         """`deadline` is on the clock of `time.monotonic`. The future can be cancelled; it raises Late when the deadline
         passes, and what the encoder raises.
+
+        `allowed_s` seconds are what the request had in all, where some of them are gone. One that has `begun`, of whose
+        texts others were run already, was let in.
 
         Raises Full when too much waits, Late when it would not be done in time, TooMuch when it never would.
         """
@@ -123,17 +142,18 @@ class Batcher:
         with self._changed:
             if self._closing:
                 raise Full(1.0)
-            if (full := self.full()) is not None:
+            if not begun and (full := self.full(guess)) is not None:
                 raise full
-            backlog, own = self.backlog_s, guess / self._paces[id(encoder)].tokens_per_s
-            if now + own > job.deadline:
+            wait, own = self.wait_s(guess), guess / self._paces[id(encoder)].tokens_per_s
+            allowed = max(allowed_s or 0.0, job.deadline - now)
+            if own > allowed:
                 raise TooMuch(
-                    f"this request would take about {own:.2g} s, and it may take {job.deadline - now:.2g} s; send "
-                    "fewer texts at a time"
+                    f"this request would take about {own:.2g} s, and it may take {allowed:.2g} s; send fewer texts at "
+                    "a time"
                 )
-            if now + backlog + own > job.deadline:
-                raise Late(max(backlog, 0.1))
-            self._open += 1
+            if now + wait + own > job.deadline:
+                raise Late(max(wait, 0.1))
+            self._open.add(job)
             self._count(job, guess)
             job.future.add_done_callback(lambda _: self._ended(job))
             if sum(map(len, texts)) <= SHORT * CHARACTERS_A_TOKEN:
@@ -162,7 +182,7 @@ class Batcher:
     def _ended(self, job: Job) -> None:
         """Done, failed or cancelled: what is left of it is no work any more."""
         with self._changed:
-            self._open -= 1
+            self._open.discard(job)
             self._count(job, -job.tokens)
             if self._closing:
                 self._changed.notify_all()

@@ -1,5 +1,6 @@
 """An encoder whose texts go through the batcher: what a pipeline runs is run with what others ask for."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ class Request:
 
     def __init__(self, deadline: float | None = None) -> None:
         self.deadline = deadline
+        self.allowed_s = None if deadline is None else deadline - time.monotonic()
         self.made: list[Made] = []
         self._pending: Future[Made] | None = None
         self._gone = False
@@ -83,9 +85,11 @@ class QueuedEncoder(Encoder):
     def encode(self, texts: Sequence[str], role: Role, prompt: str) -> npt.NDArray[np.float32]:
         """Raises what `Batcher.submit` and its futures do."""
         request = _REQUEST.get()
-        deadline = None if request is None else request.deadline
-        pending = self._batcher.submit(self.inner, texts, role, prompt, deadline)
-        return (pending.result() if request is None else request.wait(pending)).vectors
+        if request is None:
+            return self._batcher.submit(self.inner, texts, role, prompt).result().vectors
+        by, in_all, begun = request.deadline, request.allowed_s, bool(request.made)
+        pending = self._batcher.submit(self.inner, texts, role, prompt, by, allowed_s=in_all, begun=begun)
+        return request.wait(pending).vectors
 
     def load(self) -> None:
         self.inner.load()
