@@ -1,7 +1,10 @@
 """Several processes: one that is killed comes back, the others go on, and no answer is wrong."""
 
+import errno
 import os
+import shutil
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -87,9 +90,56 @@ def test_they_end_together(running):
     assert not any((PROC / str(one)).exists() for one in children)
 
 
-def test_what_cannot_be_loaded_is_not_tried_for_ever(command, write_bundle, tiny_model, tmp_path):
-    import shutil
+def test_one_that_cannot_start_ends_nobody_else(serving, write_bundle, tiny_model, dense_model, tmp_path):
+    """Its bundle is not there just now, or it is another one, whose vectors are others. Then the bundle is back."""
+    folder = shutil.copytree(write_bundle(f"{tiny_model}@fp32/onnx"), tmp_path / "own")
+    server = serving(f"small={folder}", "--workers", "2")
+    wanted = load_bundle(folder).encode_documents(["moon"])
 
+    def answers():
+        for _ in range(5):
+            assert np.allclose(httpx2.post(f"{server.url}/embed", json={"inputs": ["moon"]}).json(), wanted, atol=1e-5)
+
+    said(server, '"event":"ready"', 2)
+    folder.rename(tmp_path / "aside")
+    os.kill(workers(server)[0], signal.SIGKILL)
+    said(server, "own is not the bundle that was written")
+    answers()
+    shutil.copytree(write_bundle(f"{dense_model}@fp32/onnx"), folder)
+    said(server, "own is another bundle than when the server was started")
+    answers()
+    shutil.rmtree(folder)
+    (tmp_path / "aside").rename(folder)
+    said(server, '"event":"ready"', 3)
+    answers()
+    assert server.process.poll() is None
+
+
+def said(server, words, times=1):
+    until = time.monotonic() + 60
+    while sum(words in line for line in server.lines) < times:
+        assert time.monotonic() < until, "".join(server.lines)
+        time.sleep(0.1)
+
+
+def test_who_comes_while_they_end_is_refused_at_once(running):
+    """Not left waiting for workers that take nothing more, while these finish what they took."""
+    server, _ = running
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as slow:
+        slow.sendall(
+            b"POST /embed HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+        )
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + 10
+        while socket.socket().connect_ex((host, int(port))) != errno.ECONNREFUSED:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert server.process.poll() is None
+
+
+def test_what_cannot_be_loaded_is_not_tried_for_ever(command, write_bundle, tiny_model, tmp_path):
     broken = shutil.copytree(write_bundle(f"{tiny_model}@fp32/onnx"), tmp_path / "broken")
     (broken / "sizewise.json").write_text("{}")
     done = command("serve", broken, "--workers", "2")

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from types import FrameType
@@ -104,15 +105,19 @@ def _serve_here(settings: Settings, listeners: list[socket.socket]) -> None:
 
 def _serve_by_workers(settings: Settings, listeners: list[socket.socket]) -> None:
     import uvicorn
-    from uvicorn.supervisors import Multiprocess
 
+    from sizewise.search.folder import digest_of
+    from sizewise.serve.supervisor import Supervisor
+
+    digests = {name: digest_of(Path(folder)) for name, folder in settings.bundles.items()}
+    settings = replace(settings, digests=digests)
     with tempfile.TemporaryDirectory(prefix="sizewise-") as place:
         os.environ |= {SETTINGS: settings.to_json().decode(), PLACE: place, "PROMETHEUS_MULTIPROC_DIR": place}
         options = dict(_options(settings)) | {"workers": settings.workers, "factory": True}
         config = uvicorn.Config("sizewise.serve.run:worker_app", **options)  # type: ignore[arg-type]
-        workers = Multiprocess(config, listeners)
+        workers = Supervisor(config, listeners)
         workers.run()
-    if any(one.exitcode == STARTUP_FAILURE for one in workers.processes):
+    if not workers.served and any(one.exitcode == STARTUP_FAILURE for one in workers.processes):
         raise RunError("a worker could not start; the line of the log before this one says why")
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from sizewise.core.candidate import Role
-from sizewise.core.errors import InputError
+from sizewise.core.errors import InputError, RunError
 from sizewise.index.where import Where
+from sizewise.search.folder import digest_of
 from sizewise.search.open import Hit
 from sizewise.serve import metrics
 from sizewise.serve.batcher import Batcher
@@ -40,7 +41,10 @@ class Service:
 
     @classmethod
     def open(cls, settings: Settings, say: Callable[[str], None]) -> "Service":
-        """Load, check and size everything. Raises as `opened`."""
+        """Load, check and size everything. Raises as `opened`, and RunError for another bundle than is expected."""
+        for name, digest in settings.digests.items():
+            if digest_of(folder := Path(settings.bundles[name])) != digest:
+                raise RunError(f"{name}: {folder} is another bundle than when the server was started; start it again")
         limits = settings.limits
         batcher = Batcher(
             waiting_s=limits.waiting_s, longest_s=limits.deadline_s, most_jobs=limits.requests, heard=metrics.heard

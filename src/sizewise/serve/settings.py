@@ -42,6 +42,8 @@ class Settings:
     """Folders by the name that clients use; the first one is the default."""
     indexes: Mapping[str, str] = field(default_factory=dict)
     """By the same names; a bundle without one is searched in the index beside it, if there is one."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Of the bundles' certificates when the server was started, for workers that start later."""
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
