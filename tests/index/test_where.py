@@ -3,7 +3,7 @@
 import pytest
 
 from sizewise.core.errors import InputError
-from sizewise.index.where import Condition, Where
+from sizewise.index.where import MOST_CONDITIONS, MOST_VALUES, Condition, Where
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,9 @@ from sizewise.index.where import Condition, Where
     [
         ("lang=en", Condition("lang", ("en",))),
         ("year=2020", Condition("year", ("2020", 2020.0))),
+        ("code=007", Condition("code", ("007",))),
+        ("share=1e3", Condition("share", ("1e3",))),
+        ("n=\udcff", Condition("n", ("\ufffd",))),
         ("open=true", Condition("open", ("true", True))),
         ("a b.c = x=y", Condition("a b.c", ("x=y",))),
         ("empty=", Condition("empty", ("",))),
@@ -23,7 +26,9 @@ def test_typed(text, condition):
     assert Where.parse([text]).conditions == (condition,)
 
 
-@pytest.mark.parametrize("text", ["lang", "=en", "year>=new", "year>=nan", "tag=[1", "tag=[]", "tag=[null]", ""])
+@pytest.mark.parametrize(
+    "text", ["lang", "=en", "year>=new", "year>=nan", "tag=[1", "tag=[]", "tag=[null]", "", 'a"b=1']
+)
 def test_what_is_no_condition(text):
     with pytest.raises(InputError):
         Where.parse([text])
@@ -43,11 +48,38 @@ def test_json():
 
 @pytest.mark.parametrize(
     "value",
-    [[], "lang=en", {"a": None}, {"a": {}}, {"a": {">": 1}}, {"a": {">=": "x"}}, {"a": {">=": True}}, {"a": []}],
+    [
+        [],
+        "lang=en",
+        {"a": None},
+        {"a": {}},
+        {"a": {">": 1}},
+        {"a": {">=": "x"}},
+        {"a": {">=": True}},
+        {"a": []},
+        {'a"b': 1},
+        {"a\\": 1},
+        {"a\0": 1},
+        {"": 1},
+    ],
 )
 def test_json_that_is_no_filter(value):
     with pytest.raises(InputError):
         Where.from_json(value)
+
+
+def test_halves_of_surrogate_pairs_are_as_in_documents():
+    assert Where.from_json({"a\ud800": ["\ud800", "b"]}).conditions == (Condition("a\ufffd", ("\ufffd", "b")),)
+
+
+def test_a_filter_has_bounds():
+    one = {"a": list(range(MOST_VALUES))}
+    assert Where.from_json(one)
+    for wanted in (one | {"b": 1}, dict.fromkeys(map(str, range(MOST_CONDITIONS + 1)), 1)):
+        with pytest.raises(InputError, match=r"64 with 10,000 at most; ask for fewer"):
+            Where.from_json(wanted)
+    with pytest.raises(InputError, match="the filter has 65 conditions with 65 values"):
+        Where.parse(["a=b"] * (MOST_CONDITIONS + 1))
 
 
 def test_narrowed_to_the_kinds_that_a_field_has():

@@ -8,6 +8,7 @@ import pytest
 from sizewise.bundle.load import load_bundle
 from sizewise.core.errors import InputError
 from sizewise.index.where import Where
+from sizewise.search.catalog import AT_ONCE
 from sizewise.search.open import Searcher
 
 CANDIDATES = [
@@ -114,6 +115,14 @@ def test_several_conditions(place, bundle, rows):
     assert len(hits) == sum(
         row["lang"] == "de" and 2005 <= row["year"] <= 2015 and not row["open"] for row in rows(150)
     )
+
+
+def test_any_of_many_values(place, bundle, rows):
+    """More than one statement of the catalog asks for, of every kind."""
+    place.put(bundle, rows(30))
+    many = ["en", 7.5, True, *(f"no {at}" for at in range(2 * AT_ONCE)), *range(-2 * AT_ONCE, 0), "fr"]
+    (hits,) = place.open(bundle).search(["moon"], 30, Where.from_json({"lang": many, "year": [*many, 2003, 2004]}))
+    assert {hit.id for hit in hits} == {"d3", "d29"}
 
 
 @pytest.mark.parametrize("candidate", ["rerank({tiny}+int8, {dense}, 20)", "fuse({tiny}+int8, {dense}, w=0.3)"])

@@ -258,6 +258,7 @@ def test_columns_of_a_csv(bundle, tmp_path):
     assert fields["a"] == {"year": 2020, "code": "007", "share": 0.5}
     assert fields["c"] == {"year": "", "code": "x", "share": "1e3"}
     assert {hit.id for hit in searcher.search(["moon"], 10, Where.parse(["code=7"]))[0]} == {"b"}
+    assert {hit.id for hit in searcher.search(["moon"], 10, Where.parse(["code=007"]))[0]} == {"a"}
     assert {hit.id for hit in searcher.search(["moon"], 10, Where.parse(["year>=2000"]))[0]} == {"a", "b"}
 
 

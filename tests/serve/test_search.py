@@ -86,6 +86,8 @@ def test_the_first_one_with_an_index(ask):
         ({"query": "moon", "filter": {"n": []}}, 422, "names no value"),
         ({"query": "moon", "filter": {"n": 10**400}}, 422, "is no text, number or truth value"),
         ({"query": "moon", "filter": {"n": None}}, 422, "is no text, number or truth value"),
+        ({"query": "moon", "filter": {'a"b': 1}}, 422, "no field has an empty name, or one with a quote"),
+        ({"query": "moon", "filter": {"n": [1] * 10_001}}, 422, "10,000 at most; ask for fewer"),
         ({"query": "moon", "filter": "n=3"}, 422, "filter"),
         ({"query": " "}, 422, "query is empty"),
     ],
@@ -100,6 +102,13 @@ def test_odd_queries(ask):
         for name in ("small", "hybrid"):
             assert ask(model=name, query=query).status_code == 200
     assert ask(model="hybrid", query="moon " * 10_000).headers["x-truncated-texts"]
+
+
+@pytest.mark.parametrize("name", ["small", "hybrid"])
+def test_half_of_a_surrogate_pair_in_a_filter(served, name):
+    body = f'{{"model": "{name}", "query": "moon", "filter": {{"n\\ud800": "\\ud800"}}}}'
+    found = httpx2.post(f"{served.url}/search", content=body, headers={"content-type": "application/json"})
+    assert (found.status_code, found.json()["results"]) == (200, [])
 
 
 def test_many_at_a_time(served, ask):

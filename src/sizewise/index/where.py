@@ -12,13 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sizewise.core.errors import InputError
-from sizewise.core.text import clipped
+from sizewise.core.text import clipped, encodable
 
 Value = str | float | bool
 Mask = npt.NDArray[np.bool_]
 
+MOST_CONDITIONS, MOST_VALUES = 64, 10_000
+"""Of one filter: an engine looks every one of them up."""
+KEPT_APART = frozenset('"\\\0')
+"""What the name of a field cannot hold: engines write them in quotes."""
 SHOWN = 100
-"""Characters of a value in an error."""
+"""Characters of a name or value in an error."""
 _CONDITION = re.compile(r"\s*(.+?)\s*(>=|<=|=)\s*(.*?)\s*", re.DOTALL)
 _FORM = 'write FIELD=VALUE, FIELD>=NUMBER, FIELD<=NUMBER or FIELD=["ONE", "OTHER"]'
 
@@ -52,7 +56,9 @@ class Where:
 
         Raises InputError for anything else.
         """
-        return cls(tuple(map(_parsed, texts)))
+        conditions = tuple(map(_parsed, texts))
+        _bounded([len(one.values) for one in conditions])
+        return cls(conditions)
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -62,7 +68,8 @@ class Where:
         """
         if not isinstance(value, Mapping):
             raise InputError('a filter is an object of fields and values, as in {"lang": "en"}')
-        return cls(tuple(_from_json(str(field), wanted) for field, wanted in value.items()))
+        _bounded([len(wanted) if isinstance(wanted, list) else 1 for wanted in value.values()])
+        return cls(tuple(_from_json(_named(str(field)), wanted) for field, wanted in value.items()))
 
     def narrowed(self, columns: Collection[tuple[str, str]]) -> "Where":
         """The same for documents whose fields have these kinds: what is typed may be a text or a number, and an engine
@@ -90,6 +97,17 @@ def kind_of(value: Value) -> str:
     return "text" if isinstance(value, str) else "number"
 
 
+def is_name(text: str) -> bool:
+    """Whether a field can be called so."""
+    return bool(text) and not KEPT_APART & set(text)
+
+
+def plain_number(text: str) -> float | None:
+    """The number that `text` writes in the one usual way: 007 and 1e3 are names."""
+    number = _number(text)
+    return number if number is not None and text in (str(number), f"{number:.0f}") else None
+
+
 def _narrowed(condition: Condition, columns: Collection[tuple[str, str]]) -> Condition:
     values = tuple(value for value in condition.values if (condition.field, kind_of(value)) in columns)
     return replace(condition, values=values) if values else condition
@@ -99,7 +117,7 @@ def _parsed(text: str) -> Condition:
     found = _CONDITION.fullmatch(text)
     if not found:
         raise InputError(f"{text!r} is no condition; {_FORM}")
-    field, sign, value = found.groups()
+    field, sign, value = _named(found[1]), found[2], encodable(found[3])
     if sign == "=":
         if value.startswith("["):
             try:
@@ -107,7 +125,7 @@ def _parsed(text: str) -> Condition:
             except json.JSONDecodeError:
                 raise InputError(f"{text!r}: {value} is no JSON list; {_FORM}") from None
         either: dict[str, Value] = {"true": True, "false": False}
-        other = either.get(value, _number(value))
+        other = either.get(value, plain_number(value))
         return Condition(field, (value,) if other is None else (value, other))
     number = _number(value)
     if number is None:
@@ -117,9 +135,9 @@ def _parsed(text: str) -> Condition:
 
 def _from_json(field: str, wanted: Any) -> Condition:
     if isinstance(wanted, Mapping):
-        bounds = {sign: _finite(field, bound) for sign, bound in wanted.items()}
-        if not bounds or set(bounds) - {">=", "<="}:
+        if not wanted or set(wanted) - {">=", "<="}:
             raise InputError(f"the filter on {field!r} has bounds other than >= and <=; use these")
+        bounds = {sign: _finite(field, bound) for sign, bound in wanted.items()}
         return Condition(field, least=bounds.get(">="), most=bounds.get("<="))
     values = wanted if isinstance(wanted, list) else [wanted]
     if not values:
@@ -127,8 +145,28 @@ def _from_json(field: str, wanted: Any) -> Condition:
     return Condition(field, tuple(_value(field, value) for value in values))
 
 
+def _bounded(counts: Sequence[int]) -> None:
+    """Raises InputError for conditions with so many values that looking them up takes minutes."""
+    if len(counts) > MOST_CONDITIONS or sum(counts) > MOST_VALUES:
+        raise InputError(
+            f"the filter has {len(counts):,} conditions with {sum(counts):,} values, of {MOST_CONDITIONS} with "
+            f"{MOST_VALUES:,} at most; ask for fewer"
+        )
+
+
+def _named(field: str) -> str:
+    if not is_name(field):
+        raise InputError(
+            f"the filter is on {clipped(repr(field), SHOWN)}, and no field has an empty name, or one with a quote or a "
+            "backslash; use the name that the corpus has"
+        )
+    return encodable(field)
+
+
 def _value(field: str, value: Any) -> Value:
-    if isinstance(value, str | bool):
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, bool):
         return value
     return _finite(field, value)
 

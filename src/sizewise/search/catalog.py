@@ -281,8 +281,13 @@ def _clauses(condition: Condition) -> Iterator[tuple[str, list[Value]]]:
             [bound for _, bound in bounds],
         )
         return
-    for value in condition.values:
-        yield "kind = ? AND value = ?", list(_stored(value))
+    of_kind: dict[str, list[Value]] = {}
+    for kind, value in map(_stored, condition.values):
+        of_kind.setdefault(kind, []).append(value)
+    for kind, values in of_kind.items():
+        for start in range(0, len(values), AT_ONCE):
+            some = values[start : start + AT_ONCE]
+            yield f"kind = ? AND value IN ({', '.join('?' * len(some))})", [kind, *some]
 
 
 def _places(positions: Sequence[int], count: int) -> npt.NDArray[np.int64]:

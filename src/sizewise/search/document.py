@@ -12,7 +12,7 @@ import orjson
 from sizewise.core.errors import InputError
 from sizewise.core.text import encodable
 from sizewise.data.bare import Item
-from sizewise.index.where import Value, kind_of
+from sizewise.index.where import Value, is_name, kind_of, plain_number
 
 Fields = Mapping[str, Value | list[str]]
 """Texts, numbers, truth values, and lists of texts, of which any may be asked for."""
@@ -20,8 +20,6 @@ Fields = Mapping[str, Value | list[str]]
 DIGEST_BYTES = 16
 EXACT = 2**53
 """Whole numbers up to here are the same as floats."""
-KEPT_APART = frozenset('"\\\0')
-"""What the name of a field cannot hold: engines write them in quotes."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def document(item: Item, delimited: bool) -> Document:
     Raises InputError for a field whose name cannot be asked for.
     """
     columns = {encodable(name): _field(value, delimited) for name, value in item.columns.items()}
-    if wrong := next((name for name in columns if not name or KEPT_APART & set(name)), None):
+    if wrong := next((name for name in columns if not is_name(name)), None):
         raise InputError(f"the field {wrong!r} has a quote or a backslash in its name; rename the column")
     fields = {name: value for name, value in columns.items() if value is not None}
     return Document(encodable(item.id), encodable(item.title), encodable(item.text), fields)
@@ -73,8 +71,8 @@ def kinds(documents: Iterable[Document]) -> set[tuple[str, str]]:
 def _field(value: Any, delimited: bool) -> Value | list[str] | None:
     """None where there is nothing that could be asked for: it is null, an object, or not a number."""
     if isinstance(value, str):
-        number = _plain_number(value) if delimited else None
-        return encodable(value) if number is None else number
+        number = plain_number(value) if delimited else None
+        return encodable(value) if number is None else _whole(number)
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -88,12 +86,6 @@ def _field(value: Any, delimited: bool) -> Value | list[str] | None:
     return None
 
 
-def _plain_number(text: str) -> float | None:
-    """The number that `text` writes in the one usual way: 007 and 1e3 are names."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    if not math.isfinite(number) or text not in (str(number), f"{number:.0f}"):
-        return None
+def _whole(number: float) -> float:
+    """The same number, as an int where it is one."""
     return int(number) if number.is_integer() and abs(number) <= EXACT else number
