@@ -79,13 +79,26 @@ def test_filters_and_changes(sizewise, small, notes, tmp_path, monkeypatch):
     assert found() == found("--exact") == {"a", "b", "c"}
     assert found("--where", "year>=2020", "--where", "lang=en") == {"b"}
     assert "nothing found: no document is as --where says" in sizewise("search", out, "moon", "--where", "x=1").out
-    monkeypatch.setattr("sys.stdin", io.StringIO("a\nnobody\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\nnobody\n")))
     assert "2 documents are in" in sizewise("index", small, "--out", out, "--delete", "-").out
     assert found() == {"b", "c"}
     notes.write_text("id,text\nb,a star\n")
     assert "1 documents are in" in sizewise("index", small, notes, "--out", out, "--prune").out
     assert sizewise("index", small, "--out", out, "--snapshot", tmp_path / "copy").code == 0
     assert (tmp_path / "copy" / "index.json").exists()
+
+
+def test_a_file_of_ids(sizewise, small, tmp_path):
+    ids = ["ä", "b\u2028c", "d\x85\x0ce", "f"]
+    corpus, listed = tmp_path / "corpus.jsonl", tmp_path / "ids"
+    corpus.write_text("".join(json.dumps({"_id": one, "text": "the moon"}) + "\n" for one in [*ids, "last"]))
+    listed.write_text("\r\n".join(ids), encoding="utf-8-sig", newline="")
+    out = tmp_path / "index"
+    assert sizewise("index", small, corpus, "--out", out).code == 0
+    assert "1 documents are in" in sizewise("index", small, "--out", out, "--delete", listed).out
+    listed.write_text("last\nä\n", encoding="latin-1")
+    done = sizewise("index", small, "--out", out, "--delete", listed)
+    assert (done.code, f"--delete {listed}:2: the line is not UTF-8; save" in done.err) == (2, True), done.err
 
 
 @pytest.mark.parametrize(

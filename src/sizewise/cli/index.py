@@ -103,8 +103,14 @@ def _ids(path: Path | None) -> list[str]:
         return []
     if str(path) != "-" and not path.is_file():
         raise InputError(f"--delete {path}: there is no such file; name one with an id a line")
-    text = sys.stdin.read() if str(path) == "-" else path.read_text()
-    return [line for line in text.splitlines() if line.strip()]
+    raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    try:
+        text = raw.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InputError(f"--delete {path}:{line}: the line is not UTF-8; save the ids as UTF-8") from None
+    # No splitlines(): an id may hold what only that takes for the end of a line.
+    return [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
 
 
 def _told(made: "Indexed") -> list[str]:
