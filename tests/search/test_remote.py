@@ -7,8 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from qdrant_client import models
 
+from sizewise.bundle.load import load_bundle
 from sizewise.core.errors import InputError, RunError
+from sizewise.core.progress import Silent
 from sizewise.index import qdrant
 from sizewise.search import remote
 from sizewise.search.make import index
@@ -92,8 +95,6 @@ def test_words_are_not_there(local_server, write_bundle, tiny_model, corpus):
 
 
 def test_a_collection_of_somebody_else(local_server, bundle, corpus):
-    from qdrant_client import models
-
     local_server.create_collection("notes", models.VectorParams(size=3, distance=models.Distance.DOT))
     for force in (False, True):
         with pytest.raises(InputError, match="is a collection of something else, or of another version"):
@@ -109,10 +110,55 @@ def test_two_ids_with_one_number(local_server, bundle, corpus, monkeypatch):
         index(bundle, corpus, URL)
 
 
-@pytest.mark.parametrize("url", ["http://localhost:6333", "http://localhost:6333/", "http:///notes", "https://h/a:b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:6333",
+        "http://localhost:6333/",
+        "http:///notes",
+        "https://h/a:b",
+        "http://localhost:abc/notes",
+        "http://localhost:99999/notes",
+        "http://[::1/notes",
+    ],
+)
 def test_urls_that_name_no_collection(bundle, url):
     with pytest.raises(InputError, match="names a server and a collection"):
         Searcher.open(url, bundle)
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("http://host/notes", "http://host:6333/notes"),
+        ("https://host/a/notes", "https://host:443/a/notes"),
+        ("http://[::1]/notes", "http://[::1]:6333/notes"),
+        ("http://host:80/notes", "http://host:80/notes"),
+    ],
+)
+def test_the_port_of_a_server(local_server, bundle, corpus, url, whole):
+    """One for the client and for snapshots."""
+    assert index(bundle, corpus, url).path == whole
+
+
+def test_a_server_that_is_building(local_server, bundle, corpus, monkeypatch):
+    status = ["yellow", "yellow", "grey", "red"]
+    look = local_server.get_collection
+
+    def looked(name):
+        about = look(name)
+        failed = models.OptimizersStatusOneOf1(error="no space left")
+        about.status = models.CollectionStatus(status.pop(0)) if status else about.status
+        return about.model_copy(update={"optimizer_status": failed}) if about.status == "red" else about
+
+    index(bundle, corpus, URL)
+    engine = remote.Remote.open(URL, bundle, load_bundle(bundle))
+    monkeypatch.setattr(local_server, "get_collection", looked, raising=False)
+    monkeypatch.setattr(remote, "LOOKED_AFTER", 0.0)
+    engine.finish(Silent())
+    assert status == ["red"]
+    with pytest.raises(RunError, match=r"the Qdrant server failed .*: no space left; look into its log"):
+        engine.finish(Silent())
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -123,8 +169,11 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append((self.path, self.headers.get("api-key")))
-        status, body = self.server.script.pop(0) if self.server.script else (200, b'{"result": {"exists": false}}')
+        none = (200, b'{"result": {"exists": false}}')
+        status, body, *after = self.server.script.pop(0) if self.server.script else none
         self.send_response(status)
+        if after:
+            self.send_header("retry-after", *after)
         self.send_header("content-length", str(len(body)))
         self.send_header("content-type", "application/json")
         self.end_headers()
@@ -147,6 +196,19 @@ def test_what_passes_is_asked_again(answers, bundle):
     with pytest.raises(InputError, match="there is no such collection"):
         Searcher.open(f"http://127.0.0.1:{answers.server_port}/notes", bundle)
     assert len(answers.asked) == 3
+
+
+def test_a_server_that_says_when_is_given_the_time(answers, bundle, monkeypatch):
+    waited = []
+    monkeypatch.setattr(qdrant, "time", SimpleNamespace(sleep=waited.append))
+    url = f"http://127.0.0.1:{answers.server_port}/notes"
+    answers.script += [(429, b"{}", "7"), (429, b"{}", "86400"), (429, b"{}", "Sun, 29 Nov 2026 10:00:00 GMT")]
+    with pytest.raises(InputError, match="there is no such collection"):
+        Searcher.open(url, bundle)
+    assert waited == [7, qdrant.LONGEST, 0.0]
+    answers.script += [(429, b'{"status": {"error": "slow down"}}', "7")] * qdrant.TRIES
+    with pytest.raises(RunError, match=r"has too much to do .*: slow down; try later"):
+        Searcher.open(url, bundle)
 
 
 @pytest.mark.parametrize(

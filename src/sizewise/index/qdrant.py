@@ -18,10 +18,13 @@ Answer = TypeVar("Answer")
 PUT, PUT_CHARACTERS = 128, 2_000_000
 """Documents of a request, and characters of theirs: a server takes 32 MB."""
 SCROLLED = 1_000
-TRIES, WAIT = 5, 0.5
-"""Of a request that did not arrive or was not done; the wait in seconds doubles each time."""
+TRIES, WAIT, LONGEST = 5, 0.5, 60.0
+"""Of a request that did not arrive or was not done; the wait in seconds doubles each time, unless the server says how
+long, and then it is the longest that is waited."""
 FETCHED = 600.0
 """Seconds without a byte of a snapshot."""
+SAID = 300
+"""Characters of what a server says, in an error."""
 PASSING = (408, 429, 500, 502, 503, 504)
 """HTTP's words for: try again."""
 
@@ -127,8 +130,13 @@ class Qdrant:
                 return
 
     def settle(self) -> bool:
-        """Whether the server is through with building what makes search quick."""
-        return str(self._about().status.value) == "green"
+        """Whether the server is through with building what makes search quick, or leaves it (grey) until something
+        changes. Raises RunError when it failed."""
+        about = self._about()
+        if about.status.value == "red":
+            why = getattr(about.optimizer_status, "error", None) or "its collection is red"
+            raise RunError(f"the Qdrant server failed ({self.name}): {why[:SAID]}; look into its log, and index again")
+        return about.status.value != "yellow"
 
     def snapshot(self) -> Iterator[bytes]:
         """Have the server make one, and fetch it; it stays there too. (The client makes them, but fetches none.)"""
@@ -205,9 +213,11 @@ class Qdrant:
 
     def _asked(self, ask: Callable[[], Answer]) -> Answer:
         """What `ask` returns, which may be asked again. Raises RunError when the server does not answer, or refuses."""
+        from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
         from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
         for attempt in range(TRIES):
+            wait = WAIT * 2**attempt
             try:
                 return ask()
             except UnexpectedResponse as error:
@@ -218,7 +228,13 @@ class Qdrant:
                     raise RunError(
                         f"the Qdrant server does not answer ({self.name}): {error}; start it, or check the URL"
                     ) from None
-            time.sleep(WAIT * 2**attempt)
+            except QdrantException as error:  # 429 with a Retry-After header, which may hold a date instead of seconds
+                if attempt == TRIES - 1:
+                    said = str(error)[:SAID]
+                    raise RunError(f"the Qdrant server has too much to do ({self.name}): {said}; try later") from None
+                if isinstance(error, ResourceExhaustedResponse):
+                    wait = min(max(error.retry_after_s, 0), LONGEST)
+            time.sleep(wait)
         raise AssertionError
 
 
@@ -226,7 +242,7 @@ def _said(error: Any) -> str:
     """The server's own words; those of the client's exception hold all headers too."""
     if error.status_code in (401, 403):
         return "it wants a key; put it into the environment variable QDRANT_API_KEY"
-    return f"{error.status_code} {error.content.decode(errors='replace')[:300]}"
+    return f"{error.status_code} {error.content.decode(errors='replace')[:SAID]}"
 
 
 def _requests(payloads: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, int]]:

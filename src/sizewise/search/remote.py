@@ -207,24 +207,31 @@ def connect(url: str, key: str | None, prefix: str | None) -> Any:
     """The official client. Tests put its local mode in this place."""
     from qdrant_client import QdrantClient
 
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 6333)
-    return QdrantClient(url=url, port=port, api_key=key, prefix=prefix, timeout=TIMEOUT, check_compatibility=False)
+    return QdrantClient(url=url, api_key=key, prefix=prefix, timeout=TIMEOUT, check_compatibility=False)
 
 
 def _connected(url: str) -> Qdrant:
     """Raises InputError for what is no URL of a collection."""
     require("qdrant_client", "an index on a Qdrant server")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 6333)
+    except ValueError:
+        raise _no_collection() from None
     prefix, _, collection = parts.path.strip("/").rpartition("/")
     if not parts.hostname or not _COLLECTION.fullmatch(collection):
-        raise InputError("the URL of an index names a server and a collection, as in http://localhost:6333/notes")
+        raise _no_collection()
     if parts.username or parts.password or parts.query:
         raise InputError(f"the URL of an index holds no keys; put the key into the environment variable {KEY}")
-    server = f"{parts.scheme}://{parts.netloc}"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    server = f"{parts.scheme}://{host}:{port}"
     key = os.environ.get(KEY) or None
     client = connect(server, key, prefix or None)
     return Qdrant(client, collection, f"{server}/{prefix}" if prefix else server, key)
+
+
+def _no_collection() -> InputError:
+    return InputError("the URL of an index names a server and a collection, as in http://localhost:6333/notes")
 
 
 def _without_words(url: str, bundle: Path) -> str:
