@@ -43,7 +43,7 @@ def command(
     waiting: Annotated[float, typer.Option(min=0.01, help="Seconds of work that may wait; then 429.")] = 2.0,
     most_texts: Annotated[int, typer.Option(min=1, help="Texts of a request.")] = 2048,
     most_requests: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 512,
-    most_mb: Annotated[float, typer.Option(min=0.001, help="Megabytes of a request's body.")] = 32.0,
+    most_mb: Annotated[float, typer.Option(min=0.001, help="Megabytes of a request's body.")] = 8.0,
     no_page: Annotated[bool, typer.Option("--no-page", help="Without the page at /.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line a request.")] = False,
 ) -> None:

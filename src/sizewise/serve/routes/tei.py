@@ -48,7 +48,7 @@ async def embed(asked: TeiEmbedRequest, call: Call) -> Answer:
     metrics.EMBEDDED.inc(len(texts))
     call.told |= {"tokens": int(made.lengths.sum()), "cut": int(made.cut.sum())}
     vectors = space.given(made.vectors, role, width=asked.dimensions)
-    return await answers.aside(vectors, vectors.size, answers.timed(made))
+    return await answers.vectors(vectors, answers.timed(made))
 
 
 POSTS = (Post("/embed", TeiEmbedRequest, embed, "TEI", "Texts to vectors (TEI)"),)
