@@ -47,8 +47,9 @@ def test_keys(serving, bundle, keys):
     for path in ("/v1/models", "/info", "/metrics", "/openapi.json"):
         assert httpx2.get(running.url + path).status_code == 401
         assert httpx2.get(running.url + path, headers={"authorization": f"bearer  {KEY}"}).status_code == 200
-    for path in ("/livez", "/readyz", "/health"):
+    for path in ("/livez", "/readyz", "/health", "/"):
         assert httpx2.get(running.url + path).status_code == 200
+    assert [post(running.url, "/", key=key, inputs="the moon").status_code for key in (None, KEY)] == [401, 200]
     running.end()
     said = "".join(running.lines)
     for secret in (KEY, OTHER, "sw-wrong", hashed(KEY), "the moon"):

@@ -3,6 +3,7 @@
 import httpx2
 import numpy as np
 import pytest
+from huggingface_hub import InferenceClient
 
 from sizewise.bundle.load import load_bundle
 from sizewise.encode.pairs import pair
@@ -135,6 +136,21 @@ def test_embed(ask, bundles, sentences):
     assert ask("/embed", inputs="moon " * 100).headers["x-truncated-texts"] == "1"
     ids = ask("/embed", inputs=[sentences[0], [5, 6, 7]])
     assert len(ids.json()) == 2
+
+
+@pytest.fixture
+def by_address(served, monkeypatch):
+    """Hugging Face's client, told nothing but where the server is."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    return InferenceClient(model=served.url, token="sw-none")
+
+
+def test_clients_that_know_nothing_but_the_address(ask, by_address, sentences):
+    wanted = ask("/embed", inputs=sentences[:3]).json()
+    for text, vectors in [(sentences[:3], wanted), (sentences[0], wanted[:1])]:
+        np.testing.assert_allclose(by_address.feature_extraction(text, truncate=True), vectors, atol=1e-5)
+    assert ask("/", query=QUERY, texts=TEXTS).json() == ask("/rerank", query=QUERY, texts=TEXTS).json()
+    assert ask("/", text="a").status_code == 422
 
 
 def test_info_health_metrics(served, ask):

@@ -31,7 +31,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Mapping[bytes, bytes]
 
 ANYBODY = frozenset({"/", "/health", "/livez", "/readyz"})
-"""Paths that need no key: whether the server is there, and a page without data."""
+"""Paths that need no key unless something is posted there: whether the server is there, and a page without data."""
 PAGE = "/page/"
 GIVEN_ID = pattern(r"[\w.:/+=-]{1,128}")
 """What is taken over as the id of a request."""
@@ -113,7 +113,7 @@ class Visit:
         if settings.is_local and not settings.keys and not is_loopback(host):
             # A page of another site can have its own name lead here, and a browser would then let it ask.
             raise Refused(403, "this server answers to localhost only: name it so, or give it keys")
-        if self.path in ANYBODY or self.path.startswith(PAGE):
+        if self.post is None and (self.path in ANYBODY or self.path.startswith(PAGE)):
             return
         if settings.keys:
             _check_key(self.headers, settings.keys)

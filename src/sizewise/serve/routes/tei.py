@@ -1,4 +1,4 @@
-"""TEI's `/embed` and `/info`, for clients of text-embeddings-inference."""
+"""TEI's `/embed`, `/` and `/info`, for clients of text-embeddings-inference."""
 
 import asyncio
 from importlib.metadata import version
@@ -14,7 +14,8 @@ from sizewise.serve.post import Answer, Call, Post
 from sizewise.serve.refused import Refused
 from sizewise.serve.routes.common import responded, service_of
 from sizewise.serve.routes.openai import space_of
-from sizewise.serve.schemas import ROLE_OF, TeiEmbedRequest
+from sizewise.serve.routes.rerank import either
+from sizewise.serve.schemas import ROLE_OF, TeiEmbedRequest, TeiRerankRequest
 from sizewise.serve.served import Served
 from sizewise.serve.service import checked_texts, texts_of_ids
 
@@ -51,7 +52,15 @@ async def embed(asked: TeiEmbedRequest, call: Call) -> Answer:
     return await answers.vectors(vectors, answers.timed(made))
 
 
-POSTS = (Post("/embed", TeiEmbedRequest, embed, "TEI", "Texts to vectors (TEI)"),)
+async def root(asked: TeiEmbedRequest | TeiRerankRequest, call: Call) -> Answer:
+    """`/embed` or `/rerank`, by what is sent: where clients post that know nothing but the server's address."""
+    return await (embed(asked, call) if isinstance(asked, TeiEmbedRequest) else either(asked, call))
+
+
+POSTS = (
+    Post("/embed", TeiEmbedRequest, embed, "TEI", "Texts to vectors (TEI)"),
+    Post("/", TeiEmbedRequest | TeiRerankRequest, root, "TEI", "The same, or a rerank", shown=False),
+)
 
 
 async def _texts(served: Served, asked: TeiEmbedRequest, most: int) -> list[str]:
