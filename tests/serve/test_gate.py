@@ -210,10 +210,14 @@ def test_deadlines(serving, bundle):
     def soon(ms):
         return httpx2.post(url, json=ASK | {"input": ["the moon"] * 20}, headers={"x-deadline-ms": str(ms)})
 
-    # A slow machine cannot do twenty texts in 2 ms even alone (413), so each try allows twice as much.
-    late = next(found for ms in (2, 4, 8, 16, 32) if (found := soon(ms)).status_code != 413)
+    def never_done(ms):
+        return httpx2.post(url, json=ASK | {"input": ["the moon " * 10] * 2000}, headers={"x-deadline-ms": str(ms)})
+
+    # A slow machine cannot do twenty texts in 2 ms even alone (413), nor take a long body (408), so each try allows
+    # twice as much.
+    late = next(found for ms in (2, 4, 8, 16, 32) if (found := soon(ms)).status_code not in (408, 413))
     other.join()
-    never = httpx2.post(url, json=ASK | {"input": ["the moon " * 10] * 2000}, headers={"x-deadline-ms": "1"})
+    never = next(found for ms in (1, 2, 4, 8, 16, 32) if (found := never_done(ms)).status_code != 408)
     assert never.status_code == 413
     assert "send fewer texts at a time" in never.json()["error"]["message"]
     assert late.status_code == 429
@@ -221,6 +225,15 @@ def test_deadlines(serving, bundle):
     assert late.json()["error"]["code"] == "rate_limit_exceeded"
     for wrong in ("soon", "0", "-1", "9" * 5000):
         assert httpx2.post(url, json=ASK, headers={"x-deadline-ms": wrong}).status_code == 400
+
+
+def test_a_body_that_is_not_there_by_its_deadline(serving, bundle):
+    running = serving(f"small={bundle}")
+    host, port = running.url.removeprefix("http://").split(":")
+    head = b"POST /embed HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nx-deadline-ms: 500\r\n"
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head + b'content-length: 99\r\n\r\n{"input": ')
+        assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("texts", [1, 3])

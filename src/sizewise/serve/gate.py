@@ -4,6 +4,7 @@ What clients post goes from here to its route, everything else to FastAPI. A cli
 """
 
 import asyncio
+import math
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -91,6 +92,8 @@ class Visit:
         self.status = 0
         self.held = 0
         self.started = time.monotonic()
+        self.deadline = math.inf
+        """Of what is posted, from when it is let in."""
 
     async def answered(self) -> None:
         """Answer it, or refuse it with what a client can do."""
@@ -124,6 +127,7 @@ class Visit:
                 raise busy(full)
             if not self.headers.get(b"content-type", b"").lower().startswith(b"application/json"):
                 raise Refused(415, "send JSON, with the header Content-Type: application/json")
+            self.deadline = self.gate.state.loaded().deadline(_deadline(self.headers))
 
     async def _body(self) -> bytes | None:
         """The whole body; None when the client is gone. Raises Refused as soon as it is too long, or late."""
@@ -133,7 +137,7 @@ class Visit:
             raise _too_long(limits.body_bytes)
         parts, size = [], 0
         try:
-            async with asyncio.timeout(limits.deadline_s):
+            async with self._in_time():
                 while True:
                     message = await self._receive()
                     if message["type"] == "http.disconnect":
@@ -148,6 +152,10 @@ class Visit:
                         return b"".join(parts)
         except TimeoutError:
             raise Refused(408, "the body of this request did not arrive in time") from None
+
+    def _in_time(self) -> asyncio.Timeout:
+        """What is left until the deadline."""
+        return asyncio.timeout(self.deadline - time.monotonic())
 
     def _holds(self, more: int) -> None:
         """Of all bodies there are at most BODIES times the longest in memory. Raises Full beyond that."""
@@ -175,7 +183,8 @@ class Visit:
 
         beginning = asyncio.get_running_loop().call_later(WATCHED_AFTER_S, begin)
         try:
-            answer = await self._answer(post, body)
+            with metrics.QUEUE.track_inprogress():
+                answer = await self._answer(post, body)
         except asyncio.CancelledError:
             if not gone:
                 raise
@@ -189,11 +198,10 @@ class Visit:
 
     async def _answer(self, post: Post, body: bytes) -> Answer:
         service = self.gate.state.loaded()
-        deadline = service.deadline(_deadline(self.headers))
-        asked = post.read(body) if len(body) < LONG_BODY else await asyncio.to_thread(post.read, body)
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                return await post.answer(asked, Call(service, deadline, self.told))
+            async with self._in_time():
+                asked = post.read(body) if len(body) < LONG_BODY else await asyncio.to_thread(post.read, body)
+                return await post.answer(asked, Call(service, self.deadline, self.told))
         except TimeoutError:
             raise Late(max(service.batcher.backlog_s, 0.1)) from None
 
@@ -219,8 +227,6 @@ class Visit:
     def over(self) -> None:
         """For Prometheus and the log."""
         self.gate.held -= self.held
-        if self.gate.state.service is not None:
-            metrics.QUEUE.set(self.gate.state.service.batcher.waiting[0])
         took, status, route = time.monotonic() - self.started, self.status or GONE, self._route()
         metrics.ANSWERS.labels(route, str(status)).inc()
         if self.post is not None:
