@@ -46,8 +46,19 @@ def test_what_is_cut_off_is_told(encoder, ending):
     assert reading.lengths.max() <= most
 
 
-def test_of_pairs_too(cross_model, store):
-    encoder = resolve(Model(f"cross:{cross_model}", "float32", "onnx"))
+@pytest.mark.parametrize("runtime", ["torch", "openvino", "onnx"])
+def test_of_pairs_too(cross_model, store, runtime):
+    """However many characters a token has."""
+    encoder = resolve(Model(f"cross:{cross_model}", "float32", runtime))
     encoder.attach(store)
-    pairs = [pair("the moon", "a river"), pair("the moon", "the " * 70), pair("the " * 400, "the " * 400)]
-    assert encoder.read(pairs, "text", "").cut.tolist() == [False, True, True]
+    pairs = [
+        pair("the moon", "a river"),
+        pair("the moon", "the " * 70),
+        pair("the " * 400, "the " * 400),
+        pair("the moon", "a " * 20),
+        pair("the moon", "a" + " " * 400),
+    ]
+    reading = encoder.read(pairs, "text", "")
+    assert reading.cut.tolist() == [False, True, True, True, False]
+    assert reading.lengths.tolist() == encoder.count_tokens(pairs, "").tolist() == [7, 24, 24, 24, 6]
+    np.testing.assert_allclose(encoder.run(reading), encoder.encode(pairs, "text", ""), atol=1e-5)

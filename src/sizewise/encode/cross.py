@@ -18,7 +18,8 @@ from sizewise.encode import export
 from sizewise.encode.encoder import Trust
 from sizewise.encode.folder import ModelFolder, locate
 from sizewise.encode.numeric import instruction_set, versions
-from sizewise.encode.pairs import unpaired
+from sizewise.encode.pairs import PairTokenizer, unpaired
+from sizewise.encode.reading import Reading
 from sizewise.encode.source import TOKENIZER, Source, check_tokenizer
 from sizewise.encode.torch import OnTorch, device
 
@@ -68,6 +69,15 @@ class CrossScores(OnTorch):
     def max_tokens(self) -> int:
         return most_tokens(self.folder)
 
+    def count_tokens(self, texts: Sequence[str], prompt: str) -> npt.NDArray[np.int64] | None:
+        return None if self._tokenizer is None else self._tokenizer(texts).lengths
+
+    def read(self, texts: Sequence[str], role: Role, prompt: str) -> Reading:
+        """With no tokens: torch reads the texts itself."""
+        if self._tokenizer is None:
+            return super().read(texts, role, prompt)
+        return replace(Reading.of(self._tokenizer, texts, role, prompt), tokens=None)
+
     def check_export(self) -> None:
         export.check(self.folder)
         if self.folder.pickle is not None:
@@ -97,6 +107,12 @@ class CrossScores(OnTorch):
             return scores.reshape(len(pairs), 1)
 
         return self._in_batches(run)
+
+    @cached_property
+    def _tokenizer(self) -> PairTokenizer | None:
+        """To count with, as the model's own counts; None where it has no fast one."""
+        path = self.tokenizer_file
+        return None if path is None else PairTokenizer.open(path, self.max_tokens, self.model.name)
 
     @cached_property
     def _model(self) -> "CrossEncoder":

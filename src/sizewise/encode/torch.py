@@ -77,6 +77,11 @@ class OnTorch(Encoder):
     def disk_bytes(self) -> int | None:
         return self.folder.weight_bytes
 
+    @property
+    def tokenizer_file(self) -> Path | None:
+        path = self.folder.path / TOKENIZER
+        return path if path.is_file() else None
+
     def load(self) -> None:
         assert self._model is not None
 
@@ -141,11 +146,6 @@ class TorchEncoder(OnTorch):
     @property
     def stored_prompts(self) -> Mapping[Role, str]:
         return self.folder.stored_prompts
-
-    @property
-    def tokenizer_file(self) -> Path | None:
-        path = self.folder.path / TOKENIZER
-        return path if path.is_file() else None
 
     @cached_property
     def max_tokens(self) -> int | None:
