@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from sizewise.encode.encoder import CHARACTERS_A_TOKEN
 from sizewise.serve import keys, metrics
 from sizewise.serve.batcher import Full, Late
 from sizewise.serve.logs import log
@@ -123,18 +124,22 @@ class Visit:
         if self.post is not None:
             if why := self.gate.state.unready():
                 raise unready(why)
-            if (full := self.gate.state.full()) is not None:
+            if (full := self.gate.state.full(self._length() // CHARACTERS_A_TOKEN)) is not None:
                 raise busy(full)
             if not self.headers.get(b"content-type", b"").lower().startswith(b"application/json"):
                 raise Refused(415, "send JSON, with the header Content-Type: application/json")
             self.deadline = self.gate.state.loaded().deadline(_deadline(self.headers))
 
+    def _length(self) -> int:
+        """Bytes of the body, as the client says; 0 where it says nothing. Raises Refused for too many."""
+        said, most = self.headers.get(b"content-length", b"0"), self.gate.settings.limits.body_bytes
+        if not said.isdigit() or int(said) > most:
+            raise _too_long(most)
+        return int(said)
+
     async def _body(self) -> bytes | None:
         """The whole body; None when the client is gone. Raises Refused as soon as it is too long, or late."""
-        limits = self.gate.settings.limits
-        said = self.headers.get(b"content-length", b"0")
-        if not said.isdigit() or int(said) > limits.body_bytes:
-            raise _too_long(limits.body_bytes)
+        most = self.gate.settings.limits.body_bytes
         parts, size = [], 0
         try:
             async with self._in_time():
@@ -144,8 +149,8 @@ class Visit:
                         return None
                     part = message.get("body", b"")
                     size += len(part)
-                    if size > limits.body_bytes:
-                        raise _too_long(limits.body_bytes)
+                    if size > most:
+                        raise _too_long(most)
                     parts.append(part)
                     self._holds(len(part))
                     if not message.get("more_body"):

@@ -58,8 +58,9 @@ class State:
             return "the server is loading its bundles"
         return "" if self.service.batcher.alive else "the server has lost its worker"
 
-    def full(self) -> Full | None:
-        return None if self.service is None else self.service.batcher.full()
+    def full(self, tokens: int) -> Full | None:
+        """What a request of about so many tokens is told."""
+        return None if self.service is None else self.service.batcher.full(tokens)
 
 
 def _say(message: str) -> None:
