@@ -315,6 +315,22 @@ def test_an_empty_query_asks_nothing(visit, served):
     assert "Type a query" in page.inner_text("#said")
 
 
+@pytest.mark.parametrize("button", ["Search", "Time it again"])
+def test_an_address_without_a_query_ends_the_search(visit, served, button):
+    page, held = visit(asking(served)), []
+    page.route("**/search", lambda route: route.continue_() if held else held.append(route))
+    page.get_by_role("button", name=button).click()
+    while not held:
+        page.wait_for_timeout(20)
+    page.evaluate("location.hash = ''")
+    until(page, "document.getElementById('said').textContent.startsWith('Type a query')")
+    held[0].continue_()
+    page.wait_for_timeout(500)
+    assert page.get_by_label("Query").input_value() == ""
+    assert "Type a query" in page.inner_text("#said")
+    assert page.locator("#shown li").count() == 0
+
+
 # --- what may be in documents
 
 
@@ -368,6 +384,7 @@ def test_a_key(visit, serving, arguments):
     page.get_by_label("API key").fill(KEY)
     page.keyboard.press("Enter")
     page.wait_for_selector("ol li")
+    assert focused(page) == "results"
     assert page.locator("#key form").count() == 0
     assert page.evaluate("sessionStorage.length + localStorage.length") == 0
     assert KEY not in page.evaluate("location.href")
@@ -403,11 +420,39 @@ def test_busy_servers_are_given_the_time_they_ask_for(visit, served, status):
     button.wait_for()
     assert button.is_disabled()
     assert "Not so fast" in page.get_by_role("alert").inner_text()
-    assert "in 2 s" in page.get_by_role("alert").inner_text()
-    until(page, "!document.querySelector('#trouble button').disabled")
+    assert page.inner_text("#retry").endswith("in 2 s")
+    until(page, "document.querySelector('#retry button').ariaDisabled === 'false'")
     button.click()
     page.wait_for_selector("ol li")
     assert page.get_by_role("alert").inner_text() == ""
+    assert focused(page) == "results", "and not nowhere"
+
+
+def test_trouble_is_read_out_once(visit, served):
+    """The countdown is outside of what is read out, and what is said already is not drawn again; so the focus stays."""
+    asked, ready = [], []
+
+    def answered(route):
+        asked.append(route)
+        if ready:
+            route.continue_()
+        else:
+            route.fulfill(status=503, headers={"retry-after": "1"}, json={"error": "not yet"})
+
+    page = visit(served.url, wait=False, allowed="503", before=lambda page: page.route("**/v1/models", answered))
+    page.get_by_role("button", name="Try again").focus()
+    page.evaluate(
+        "() => { window.changes = 0; new MutationObserver((all) => { window.changes += all.length; }).observe("
+        "document.getElementById('trouble'), { childList: true, subtree: true, characterData: true }); }"
+    )
+    enough = len(asked) + 3
+    while len(asked) < enough:
+        page.wait_for_timeout(20)
+    assert page.evaluate("document.activeElement.textContent") == "Try again"
+    assert page.evaluate("window.changes") == 0
+    ready.append(True)
+    page.evaluate("async () => { await window.sizewise; }")
+    assert focused(page) == "query"
 
 
 def test_a_server_that_is_loading_is_waited_for(visit, served):

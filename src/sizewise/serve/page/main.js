@@ -8,7 +8,7 @@ import { drawFrontier } from "./frontier.js";
 import { read, write } from "./place.js";
 import { printable } from "./text.js";
 import { latency, timed, TIMES } from "./times.js";
-import { insisting } from "./trouble.js";
+import { calm, insisting, refocus } from "./trouble.js";
 
 const DEPTHS = [5, 10, 20, 50];
 const NARROW = "(max-width: 47.99rem)";
@@ -28,6 +28,7 @@ async function start() {
     fill();
     at("ask").hidden = at("results").hidden = false;
     await fromAddress();
+    refocus();
   } else {
     put("trouble", noIndex());
     drawMeasured(served.slice(0, 2));
@@ -96,8 +97,9 @@ function chosen() {
 }
 
 function nothingAsked() {
+  running.abort();
   shown = null;
-  put("trouble");
+  calm();
   put("said", "Type a query to see what each finds.");
   put("shown");
   at("tools").hidden = at("legend").hidden = true;
