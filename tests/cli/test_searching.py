@@ -29,7 +29,7 @@ def test_index_and_search(sizewise, bundle, retrieval_folder, tmp_path, monkeypa
     assert "d00" in first
     assert second.split()[0] == "2"
     assert "60 documents" in told
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{text}\nanother\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{text}\r\nanother\n".encode())))
     both = json.loads(sizewise("search", f"{bundle}.index", "-", "--json", "-").out)
     assert [len(one["hits"]) for one in both["results"]] == [10, 10]
     assert both["results"][0]["hits"][0]["id"] == "d00"

@@ -104,13 +104,7 @@ def _ids(path: Path | None) -> list[str]:
     if str(path) != "-" and not path.is_file():
         raise InputError(f"--delete {path}: there is no such file; name one with an id a line")
     raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    try:
-        text = raw.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise InputError(f"--delete {path}:{line}: the line is not UTF-8; save the ids as UTF-8") from None
-    # No splitlines(): an id may hold what only that takes for the end of a line.
-    return [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+    return options.lines(raw, f"--delete {path}")
 
 
 def _told(made: "Indexed") -> list[str]:

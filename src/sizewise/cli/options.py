@@ -91,6 +91,17 @@ def parse_limits(texts: Sequence[str]) -> dict[str, float]:
     return limits
 
 
+def lines(raw: bytes, where: str) -> list[str]:
+    """The lines of a text that are not blank. Raises InputError for what is not UTF-8."""
+    try:
+        text = raw.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{where}:{line}: the line is not UTF-8; save it as UTF-8") from None
+    # No splitlines(): an id may hold what only that takes for the end of a line.
+    return [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+
+
 def say_replaced(preset: str, before: "Terms") -> None:
     """On standard error: a preset given on the command line stands in for terms that were there before.
 

@@ -44,7 +44,7 @@ def command(
     from sizewise.index.where import Where
     from sizewise.search.open import Searcher
 
-    queries = [line.rstrip("\n") for line in sys.stdin if line.strip()] if query == ["-"] else query
+    queries = options.lines(sys.stdin.buffer.read(), "standard input") if query == ["-"] else query
     if not queries or not all(one.strip() for one in queries):
         raise InputError("a query is empty; write what to look for")
     wanted = Where.parse(where)
