@@ -91,6 +91,25 @@ def served(request):
     assert "Traceback" not in "".join(running.lines)
 
 
+SLOW = """
+import json, os, sys, time
+from sizewise.serve.service import Service
+
+def load(*_):
+    print(json.dumps({"event": "loading", "pid": os.getpid()}), file=sys.stderr, flush=True)
+    time.sleep(600)
+
+Service.open = load
+"""
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """An environment in which a server says that it loads, and takes ten minutes."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW)
+    return {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
 @pytest.fixture
 def command(tmp_path):
     """`command("serve", ..., env={})`: a command that ends by itself, within a minute."""

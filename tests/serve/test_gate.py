@@ -349,6 +349,14 @@ def test_it_lives_before_it_is_ready(serving, bundle):
     running.ready()
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
+def test_it_ends_while_it_loads(serving, bundle, slow, number, code):
+    running = serving(f"small={bundle}", env=slow, wait=False)
+    assert httpx2.get(f"{running.url}/readyz", timeout=60).status_code == 503
+    assert running.end(number) == code
+    assert "Traceback" not in "".join(running.lines)
+
+
 def test_ctrl_c_ends_it(serving, bundle):
     running = serving(f"small={bundle}")
     assert running.end(signal.SIGINT) == 130

@@ -90,6 +90,15 @@ def test_they_end_together(running):
     assert not any((PROC / str(one)).exists() for one in children)
 
 
+def test_they_end_while_they_load(serving, write_bundle, static_model, slow):
+    server = serving(f"small={write_bundle(f'static:{static_model}')}", "--workers", "2", env=slow, wait=False)
+    server.event("loading")
+    for child in (children := workers(server)):
+        server.event("loading", pid=child)
+    assert server.end() in (0, -signal.SIGTERM)
+    assert not any((PROC / str(one)).exists() for one in children)
+
+
 def test_one_that_cannot_start_ends_nobody_else(serving, write_bundle, tiny_model, dense_model, tmp_path):
     """Its bundle is not there just now, or it is another one, whose vectors are others. Then the bundle is back."""
     folder = shutil.copytree(write_bundle(f"{tiny_model}@fp32/onnx"), tmp_path / "own")
@@ -133,10 +142,15 @@ def test_who_comes_while_they_end_is_refused_at_once(running):
         time.sleep(0.5)
         server.process.send_signal(signal.SIGTERM)
         until = time.monotonic() + 10
-        while socket.socket().connect_ex((host, int(port))) != errno.ECONNREFUSED:
+        while not refused((host, int(port))):
             assert time.monotonic() < until
             time.sleep(0.1)
         assert server.process.poll() is None
+
+
+def refused(address):
+    with socket.socket() as one:
+        return one.connect_ex(address) == errno.ECONNREFUSED
 
 
 def test_what_cannot_be_loaded_is_not_tried_for_ever(command, write_bundle, tiny_model, tmp_path):

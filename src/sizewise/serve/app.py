@@ -1,9 +1,10 @@
 """The HTTP application: routes, and what clients are told when something is wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
+from signal import SIG_DFL, SIGTERM, signal
 from typing import Annotated, Any
 
 import orjson
@@ -41,9 +42,10 @@ def make_app(settings: Settings, failed: Callable[[], None]) -> tuple[App, State
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         loading = asyncio.create_task(state.load())
         if settings.workers > 1:
-            await loading
+            with _ended_at_once():
+                await loading
         yield
-        await loading
+        loading.cancel()  # nobody waits for what is not loaded by now
         await state.close()
 
     app = FastAPI(
@@ -63,6 +65,16 @@ def make_app(settings: Settings, failed: Callable[[], None]) -> tuple[App, State
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(HTTPException, _http)
     return Gate(app, settings, state, posts), state
+
+
+@contextmanager
+def _ended_at_once() -> Iterator[None]:
+    """Within the block SIGTERM ends this process: uvicorn would wait until the application is up."""
+    before = signal(SIGTERM, SIG_DFL)
+    try:
+        yield
+    finally:
+        signal(SIGTERM, before)
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {

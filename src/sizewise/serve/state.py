@@ -1,8 +1,12 @@
 """Where the server stands: loading, ready, failed or ending. It answers that it lives before it is ready."""
 
 import asyncio
+import atexit
 import gc
+import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from sizewise.serve.batcher import Full
@@ -10,6 +14,9 @@ from sizewise.serve.logs import log
 from sizewise.serve.refused import unready
 from sizewise.serve.service import Service
 from sizewise.serve.settings import Settings
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C stopped; SIGTERM ends a process before it has one."""
 
 
 @dataclass
@@ -24,9 +31,13 @@ class State:
     ending: bool = False
 
     async def load(self) -> None:
-        """Bring the service up."""
+        """Bring the service up. When cancelled, what is half loaded is left to the end of the process."""
         try:
-            self.service = await asyncio.to_thread(Service.open, self.settings, _say)
+            self.service = await asyncio.wrap_future(_beside(lambda: Service.open(self.settings, _say)))
+        except asyncio.CancelledError:
+            # Native code that still loads does not survive the end of Python: it hangs, or aborts the process.
+            atexit.register(os._exit, INTERRUPTED)
+            raise
         except BaseException as error:
             self.error = error
             self.failed()
@@ -61,6 +72,21 @@ class State:
     def full(self, tokens: int) -> Full | None:
         """What a request of about so many tokens is told."""
         return None if self.service is None else self.service.batcher.full(tokens)
+
+
+def _beside(work: Callable[[], Service]) -> "Future[Service]":
+    """What comes of `work`, in a thread that no end of the process waits for."""
+    future: Future[Service] = Future()
+    future.set_running_or_notify_cancel()  # whoever waits may go, and it goes on
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="load", daemon=True).start()
+    return future
 
 
 def _say(message: str) -> None:
