@@ -71,6 +71,19 @@ def _hint(precision: str, *, shares_rows: bool) -> str:
     return "bf16" if precision == "bfloat16" else "f32"
 
 
+_TYPES = Lock()
+
+
+def _library() -> Any:
+    """OpenVINO, which has looked numpy's types up: it does so once, and where two threads want that first at a time,
+    one waits for the other's table and that one for Python's lock, for ever."""
+    import openvino
+
+    with _TYPES:
+        openvino.Type.i64.to_dtype()
+    return openvino
+
+
 class _Compiled:
     """A compiled graph and its requests; for any number of threads."""
 
@@ -100,8 +113,7 @@ class _Compiled:
             return self._requests[streams]
 
     def _compiled(self, streams: int) -> "SimpleQueue[Any]":
-        import openvino
-
+        openvino = _library()
         settings = {
             "INFERENCE_PRECISION_HINT": self._hint,
             "INFERENCE_NUM_THREADS": self._threads,
