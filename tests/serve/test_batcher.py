@@ -218,6 +218,7 @@ def test_a_long_list_leaves_room_for_single_texts(make, encoder, monkeypatch):
     assert batcher.full(tokens=20) is not None
     assert batcher.full() is None
     single = batcher.submit(encoder, ["x"], "text", "", time.monotonic() + 1)
+    waits_for(batcher, 2)
     encoder.may.set()
     assert single.result(5).vectors.tolist() == [[1, 0]]
     assert ["x"] in encoder.ran[:4]

@@ -62,8 +62,10 @@ class Batcher:
         """Short ones, for the thread that runs them."""
         self._jobs: list[Job] = []
         """Read, and not all of it taken."""
-        self._tokens: dict[int, int] = {}
+        self._tokens: Counter[int] = Counter()
         """Not run yet, by encoder."""
+        self._turns: Counter[int] = Counter()
+        """Of these what is in the first quantum of each request, counted as it changes: every request asks for it."""
         self._open: set[Job] = set()
         """On their way."""
         self._running: Counter[int] = Counter()
@@ -97,15 +99,19 @@ class Batcher:
     @property
     def backlog_s(self) -> float:
         """Seconds that what is on its way will take."""
-        return sum(tokens / self._paces[key].tokens_per_s for key, tokens in list(self._tokens.items()))
+        return self._seconds(self._tokens)
 
     def wait_s(self, tokens: int) -> float:
         """Seconds that a request of so many tokens waits for those on their way: all have their turns, and so each has
         no more than it has, or a quantum."""
         if (backlog := self.backlog_s) < self.waiting_s:
             return backlog  # at most
-        most = max(tokens, QUANTUM)
-        return sum(min(job.tokens, most) / self._paces[id(job.encoder)].tokens_per_s for job in list(self._open))
+        if tokens <= QUANTUM:
+            return self._seconds(self._turns)
+        turns: Counter[int] = Counter()
+        for job in list(self._open):
+            turns[id(job.encoder)] += min(job.tokens, tokens)
+        return self._seconds(turns)
 
     def full(self, tokens: int = 0) -> Full | None:
         """What a request of about so many tokens would be told now; None where there is room."""
@@ -174,10 +180,15 @@ class Batcher:
         for one in self._threads:
             one.join()
 
+    def _seconds(self, tokens: Mapping[int, int]) -> float:
+        """That so many take, by encoder."""
+        return sum(count / self._paces[key].tokens_per_s for key, count in list(tokens.items()))
+
     def _count(self, job: Job, more: int) -> None:
-        key = id(job.encoder)
-        self._tokens[key] = self._tokens.get(key, 0) + more
+        key, before = id(job.encoder), min(job.tokens, QUANTUM)
         job.tokens += more
+        self._tokens[key] += more
+        self._turns[key] += min(job.tokens, QUANTUM) - before
 
     def _ended(self, job: Job) -> None:
         """Done, failed or cancelled: what is left of it is no work any more."""
