@@ -29,7 +29,7 @@ from sizewise.core.grammar import parse
 from sizewise.core.rows import InMemory
 from sizewise.index.dense import DenseIndex
 from sizewise.index.edge import Edge
-from sizewise.index.engine import BUILD_WIDTH, LINKS, WIDTH, WIDTH_WITHIN, EngineIndex, spaces, stored
+from sizewise.index.engine import BUILD_WIDTH, LINKS, WIDTH_WITHIN, EngineIndex, spaces, stored, width_among
 from sizewise.index.exact import Scores
 from sizewise.index.where import Where, Within
 from sizewise.search.check import share
@@ -58,7 +58,7 @@ def main() -> None:
         print(json.dumps(measured(*given.row, documents, queries, given.work)))
         return
     print(f"{len(documents):,} documents, {documents.shape[1]} dimensions, {len(queries)} queries; ", end="")
-    print(f"m {LINKS}, ef_construct {BUILD_WIDTH}, ef {WIDTH} ({WIDTH_WITHIN} with a filter)\n")
+    print(f"m {LINKS}, ef_construct {BUILD_WIDTH}, ef {width_among(len(documents))} ({WIDTH_WITHIN} with a filter)\n")
     print("| codes | engine | build, s | p50, ms | p95, ms | recall@10 | least with a filter | memory, MB | disk, MB |")
     print("|---|---|---|---|---|---|---|---|---|")
     for stage in given.stage or STAGES:
@@ -154,9 +154,10 @@ def edge(documents: np.ndarray, chain: Chain, rescored: int, folder: Path) -> Ca
         shard.optimise()
         shard.close()
         half.rename(folder)
+    count = len(documents)
 
     def opened() -> Ask:
-        index = EngineIndex(Edge.load(folder), 0, chain, rescored)
+        index = EngineIndex(Edge.load(folder), 0, chain, rescored, count)
         return lambda queries, within: index.search(queries, DEPTH, within=within)[1]
 
     return opened
@@ -172,10 +173,11 @@ def faiss(documents: np.ndarray, chain: Chain, rescored: int, folder: Path) -> C
         index.hnsw.efConstruction = BUILD_WIDTH
         index.add(np.array(documents))
         library.write_index(index, str(file))
+    width = width_among(len(documents))
 
     def opened() -> Ask:
         index = library.read_index(str(file))
-        index.hnsw.efSearch = WIDTH
+        index.hnsw.efSearch = width
         library.omp_set_num_threads(1)  # for one query a second thread only waits
         return lambda queries, within: index.search(np.ascontiguousarray(queries), DEPTH)[0]
 

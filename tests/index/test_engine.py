@@ -9,7 +9,7 @@ from sizewise.core.rows import InMemory
 from sizewise.index import edge, engine
 from sizewise.index.dense import DenseIndex
 from sizewise.index.edge import Edge
-from sizewise.index.engine import EngineIndex, Kind, Space, spaces, stored
+from sizewise.index.engine import EngineIndex, Kind, Space, Stage, spaces, stored
 from sizewise.index.where import Where, Within
 from sizewise.search.check import share
 from sizewise.transform.chain import Chain
@@ -121,6 +121,13 @@ def test_what_it_is_not_given(vectors, tmp_path):
         index.search(np.ones((1, 47), np.float32), 3)
     with pytest.raises(RunError, match="Qdrant Edge: the shard could not be opened"):
         Edge.load(tmp_path)
+
+
+def test_more_is_kept_in_sight_among_many():
+    """A graph of more documents overlooks more; under a filter neighbours of neighbours are followed."""
+    few, many, deep = (Stage(Space("x", 4), np.zeros(4), *more) for more in ((10,), (10, None, 400_000), (2000,)))
+    assert [one.width(Where()) for one in (few, many, deep)] == [256, 512, 2000]
+    assert [one.width(Where.parse(["a=b"])) for one in (few, many, deep)] == [384, 384, 2000]
 
 
 def test_kinds_of_codes(vectors):

@@ -41,6 +41,7 @@ def test_an_exact_index_gets_a_shard_when_it_is_asked(put):
     searcher = Searcher.open(made.path, engine="edge")
     assert len(ids(searcher)) == 30
     assert type(searcher.index).__name__ == "Embedded"
+    assert searcher.index.embedded(0).among == 30
 
 
 @pytest.mark.parametrize("harm", ["shard", "about", "nonsense", "older", "segment"])

@@ -48,7 +48,7 @@ class Embedded(Local):
         if self._engine is None:
             self._engine = opened(self, self._progress)
         part = self.parts[number]
-        return EngineIndex(self._engine[0], number, part.chain, part.rescore)
+        return EngineIndex(self._engine[0], number, part.chain, part.rescore, self.documents)
 
     def recall(self) -> Recall | None:
         return recall(self)
