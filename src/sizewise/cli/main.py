@@ -33,12 +33,9 @@ from sizewise.cli import (
     task,
     verify,
 )
-from sizewise.core.errors import SizewiseError
+from sizewise.core.errors import INTERRUPTED, SizewiseError
 from sizewise.core.extras import missing
 from sizewise.core.text import printable
-
-INTERRUPTED = 130
-"""The exit code by Ctrl-C, as shells have it."""
 
 app = typer.Typer(
     name="sizewise",

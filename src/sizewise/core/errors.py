@@ -1,5 +1,8 @@
 """The errors that users meet: one sentence that says what is wrong, where, and what to do."""
 
+INTERRUPTED = 130
+"""The exit code by Ctrl-C, as shells have it."""
+
 
 class SizewiseError(Exception):
     """Base of all errors that Sizewise raises on purpose; `exit_code` is what the command line returns."""

@@ -23,8 +23,6 @@ SETTINGS = "SIZEWISE_SERVE"
 """Holds the settings of a worker process, as JSON; keys in them are hashes."""
 PLACE = "SIZEWISE_SERVE_PLACE"
 """A folder that the workers of one server share."""
-STARTUP_FAILURE = 3
-"""What uvicorn takes to mean that starting again would fail again."""
 ACCEPTED = 16
 """Connections that are taken in one round of the event loop."""
 CLAIM_S = 10.0
@@ -117,7 +115,7 @@ def _serve_by_workers(settings: Settings, listeners: list[socket.socket]) -> Non
         config = uvicorn.Config("sizewise.serve.run:worker_app", **options)  # type: ignore[arg-type]
         workers = Supervisor(config, listeners)
         workers.run()
-    if not workers.served and any(one.exitcode == STARTUP_FAILURE for one in workers.processes):
+    if workers.failed:
         raise RunError("a worker could not start; the line of the log before this one says why")
 
 
@@ -177,5 +175,7 @@ def _forget_dead(place: Path) -> None:
 
 
 def _give_up(error: BaseException | None) -> None:
+    from uvicorn.config import STARTUP_FAILURE
+
     log("failed", error=str(error))
     os._exit(STARTUP_FAILURE)

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from sizewise.core.errors import INTERRUPTED
 from sizewise.serve.batcher import Full
 from sizewise.serve.logs import log
 from sizewise.serve.refused import unready
 from sizewise.serve.service import Service
 from sizewise.serve.settings import Settings
-
-INTERRUPTED = 130
-"""The exit code of what Ctrl-C stopped; SIGTERM ends a process before it has one."""
 
 
 @dataclass
@@ -35,7 +33,8 @@ class State:
         try:
             self.service = await asyncio.wrap_future(_beside(lambda: Service.open(self.settings, _say)))
         except asyncio.CancelledError:
-            # Native code that still loads does not survive the end of Python: it hangs, or aborts the process.
+            # Native code that still loads does not survive the end of Python: it hangs, or aborts the process. (SIGTERM
+            # ends it before.)
             atexit.register(os._exit, INTERRUPTED)
             raise
         except BaseException as error:

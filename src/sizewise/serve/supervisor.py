@@ -16,6 +16,11 @@ class Supervisor(Multiprocess):
     served = False
     """Whether any worker ever was ready."""
 
+    @property
+    def failed(self) -> bool:
+        """Whether none was, because one could not start."""
+        return not self.served and any(one.exitcode == STARTUP_FAILURE for one in self.processes)
+
     def keep_subprocess_alive(self) -> None:
         self.served = self.served or any(one.is_ready() for one in self.processes)
         if self.served:
